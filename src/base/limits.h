@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every bound in the program, with its unit. Nothing grows past a number on this page.
+ * Where AWS documents a limit for ALB, ours is the same and the row says so.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#include <assert.h>
+
+#define KIB(n) ((size_t)(n)*1024)
+#define MIB(n) ((size_t)(n)*1024 * 1024)
+
+enum {
+    /* Configuration */
+    YAML_DEPTH_MAX = 16,
+    YAML_NODES_MAX = 50000,
+    YAML_SCALAR_BYTES_MAX = 16384,
+    DIAG_ENTRIES_MAX = 200,
+    DIAG_TEXT_MAX = 1024,
+    WORKERS_MAX = 64,
+    LISTENERS_MAX = 64,
+    LISTENER_ADDRESSES_MAX = 16,
+    LISTENER_CERTIFICATES_MAX = 26, /* ALB: default + 25 */
+    LISTENER_HOSTS_MAX = 256,
+    RULES_MAX = 100,           /* ALB: rules per load balancer */
+    RULE_PRIORITY_MAX = 50000, /* ALB */
+    RULE_VALUES_MAX = 64,
+    RULE_VALUE_BYTES_MAX = 128,      /* ALB */
+    FIXED_RESPONSE_BYTES_MAX = 1024, /* ALB */
+    TARGET_GROUPS_MAX = 100,         /* ALB */
+    TARGETS_MAX = 1000,              /* ALB */
+    TARGET_ADDRESSES_MAX = 32,       /* addresses kept per name */
+    TRUST_STORES_MAX = 64,
+    TRUST_CERTS_MAX = 1000, /* API Gateway's; ALB's default is 25 */
+    CRL_FILES_MAX = 256,
+    LOG_LINE_MAX = 8192,
+
+    /* Client certificates */
+    CHAIN_CERTS_MAX = 8,          /* certificates a client may send */
+    CHAIN_DEPTH_MAX = 8,          /* upper end of max_chain_depth */
+    CHAIN_DEPTH_DEFAULT = 4,      /* ALB */
+    CLIENT_CERT_DER_MAX = 8192,   /* larger leaf: ClientCertMaxSizeExceeded */
+    CLIENT_CERT_LIST_MAX = 32768, /* Certificate message, SSL_CTX_set_max_cert_list */
+    CLIENT_DN_BYTES_MAX = 2048,   /* rendered subject or issuer */
+    CLIENT_SANS_MAX = 64,
+    SERIAL_BYTES_MAX = 20, /* RFC 5280 4.1.2.2; longer is kept by CRLs, see crl.h */
+
+    /* HTTP/1 and common to both versions; ALB's hard limits where it has them */
+    REQUEST_LINE_MAX = 16384,
+    HEADER_LINE_MAX = 16384,
+    REQUEST_HEAD_MAX = 65536,
+    REQUEST_HEADERS_MAX = 100,
+    RESPONSE_HEAD_MAX = 32768,
+    RESPONSE_HEADERS_MAX = 200,
+    RESPONSE_INTERIM_MAX = 8,
+    METHOD_BYTES_MAX = 40,
+    AUTHORITY_BYTES_MAX = 261,  /* 253 + ':' + port, with room for a trailing dot */
+    CHUNK_LINE_MAX = 280,       /* 16 hex digits, 256 of extension, CRLF */
+    CHUNK_EXT_BYTES_MAX = 4096, /* per body */
+    TRAILER_BYTES_MAX = 8192,
+    TRAILERS_MAX = 32,
+    XFF_ADDRESSES_MAX = 30,         /* ALB: more is 463 */
+    TRACE_HEADERS_BYTES_MAX = 7168, /* ALB: above it X-Amzn-Trace-Id is made anew */
+    DRAIN_BYTES_MAX = 65536,        /* body read and dropped to keep a connection */
+
+    /* HTTP/2 */
+    H2_STREAMS_MAX = 128,    /* ALB */
+    H2_REQUESTS_MAX = 10000, /* ALB: then GOAWAY */
+    H2_STREAM_WINDOW = 65535,
+    H2_CONN_WINDOW = 1048576,
+    H2_HEADER_LIST_MAX = 32768, /* decoded, 32 bytes per field included */
+    H2_HPACK_TABLE_BYTES = 4096,
+    H2_SETTINGS_MAX = 32,
+    H2_OUTBOUND_ACKS_MAX = 100,
+    H2_RESET_BURST = 100, /* client RST_STREAM, then GOAWAY */
+    H2_RESET_PER_SECOND = 20,
+    H2_GLITCH_BURST = 100, /* protocol oddities that we answer, per connection */
+    H2_GLITCH_PER_SECOND = 2,
+
+    /* PROXY protocol */
+    PROXY_HEADER_MAX = 1024 + 16,
+    PROXY_V1_LINE_MAX = 107,
+    VPCE_ID_MAX = 64,
+
+    /* Connections and memory of one worker */
+    IO_BLOCK_BYTES = 32768,
+    HEAD_BLOCK_BYTES = 196608, /* a head that does not fit an IO block */
+    STREAM_ARENA_BLOCK = 8192,
+    STREAM_ARENA_MAX = 262144,
+    CONN_ARENA_BLOCK = 4096,
+    CONN_ARENA_MAX = 262144,
+    WORKER_CONNS_MAX = 65536,
+    WORKER_HANDSHAKES_MAX = 4096, /* not yet authenticated connections */
+    UPSTREAM_IDLE_MAX = 256,      /* kept connections per worker and target group */
+    UPSTREAM_CONNS_MAX = 8192,    /* open connections per worker and target group */
+    UPSTREAM_WAITERS_MAX = 1024,  /* streams queued for a connection */
+    LOG_RING_BYTES = 4194304,     /* per log file; beyond it lines are dropped and counted */
+
+    /* Deadlines, milliseconds */
+    PROXY_HEADER_TIMEOUT_MS = 3000,
+    HANDSHAKE_TIMEOUT_MS = 5000,
+    REQUEST_HEAD_TIMEOUT_MS = 10000,
+    BODY_GRACE_MS = 10000, /* then at least BODY_RATE_MIN */
+    BODY_RATE_MIN = 1024,  /* bytes per second */
+    WRITE_STALL_TIMEOUT_MS = 30000,
+    IDLE_TIMEOUT_DEFAULT_MS = 60000,        /* ALB idle_timeout */
+    CLIENT_KEEP_ALIVE_DEFAULT_MS = 3600000, /* ALB client_keep_alive */
+    UPSTREAM_CONNECT_TIMEOUT_MS = 10000,    /* ALB */
+    UPSTREAM_TLS_TIMEOUT_MS = 10000,        /* ALB */
+    UPSTREAM_IDLE_TIMEOUT_MS = 50000,       /* below the other side's usual 60 s */
+    LINGER_TIMEOUT_MS = 2000,               /* after our last byte, for the client to read it */
+    DRAIN_TIMEOUT_MS = 30000,               /* on TERM */
+    ACCEPT_PAUSE_MS = 50,                   /* after EMFILE */
+    SWEEP_SLICE_US = 2000,                  /* of one loop turn */
+    RESOLVE_INTERVAL_MIN_MS = 1000,
+    RESOLVE_INTERVAL_MAX_MS = 60000,
+};
+
+#define CONFIG_BYTES_MAX MIB(1)
+#define CA_BUNDLE_BYTES_MAX MIB(16)
+#define CRL_FILE_BYTES_MAX ((size_t)2 * 1024 * 1024 * 1024)
+#define CONTENT_LENGTH_MAX ((uint64_t)1 << 53)
+#define SIZE_SETTING_MAX ((uint64_t)1 << 40)
+
+static_assert(REQUEST_HEAD_MAX <= HEAD_BLOCK_BYTES, "a request head fits a head block");
+static_assert(REQUEST_HEAD_MAX + 2 * CLIENT_CERT_LIST_MAX + 16384 <= HEAD_BLOCK_BYTES,
+              "a forwarded head with identity headers fits a head block");
+static_assert(RESPONSE_HEAD_MAX <= IO_BLOCK_BYTES, "a response head fits an IO block");
+static_assert(REQUEST_HEAD_MAX < STREAM_ARENA_MAX, "a request head fits the stream arena");
+static_assert(H2_HEADER_LIST_MAX <= REQUEST_HEAD_MAX, "both versions obey one head limit");
+
+#endif
