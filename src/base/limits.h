@@ -92,6 +92,14 @@ enum {
     CONN_ARENA_MAX = 262144,
     WORKER_CONNS_MAX = 65536,
     WORKER_HANDSHAKES_MAX = 4096, /* not yet authenticated connections */
+    WORKER_STREAMS_MAX = 65536,
+    WORKER_UCONNS_MAX = 65536,
+    WORKER_IO_BLOCKS_MAX = 65536,   /* 2 GiB: the last brake, not a budget */
+    WORKER_HEAD_BLOCKS_MAX = 1024,
+    POOL_KEPT_CONNS = 256,          /* free blocks kept for the next use */
+    POOL_KEPT_STREAMS = 256,
+    POOL_KEPT_IO_BLOCKS = 64,
+    POOL_KEPT_HEAD_BLOCKS = 4,
     UPSTREAM_IDLE_MAX = 256,      /* kept connections per worker and target group */
     UPSTREAM_CONNS_MAX = 8192,    /* open connections per worker and target group */
     UPSTREAM_WAITERS_MAX = 1024,  /* streams queued for a connection */
@@ -112,13 +120,30 @@ enum {
     LINGER_TIMEOUT_MS = 2000,               /* after our last byte, for the client to read it */
     DRAIN_TIMEOUT_MS = 30000,               /* on TERM */
     ACCEPT_PAUSE_MS = 50,                   /* after EMFILE */
+    ACCEPT_BATCH_MAX = 64,                  /* connections per listener and loop turn */
+    LISTEN_BACKLOG = 4096,                  /* entries; capped by net.core.somaxconn */
     SWEEP_SLICE_US = 2000,                  /* of one loop turn */
     RESOLVE_INTERVAL_MIN_MS = 1000,
     RESOLVE_INTERVAL_MAX_MS = 60000,
+    RESOLVE_INTERVAL_DEFAULT_MS = 30000, /* when the TTL cannot be learned */
+    RESOLVE_FIRST_WAIT_MS = 5000,   /* start and reload wait this long for first answers */
+
+    /* Control: admin address, hand-over of the listening sockets */
+    ADMIN_CONNS_MAX = 64,
+    ADMIN_HEAD_MAX = 8192,
+    ADMIN_TIMEOUT_MS = 10000,         /* from accept to the last byte */
+    ADMIN_RELOAD_TIMEOUT_MS = 120000, /* the same for a client that waits for a reload */
+    ADMIN_REPLY_BYTES_MAX = 16777216,
+    HANDOVER_FDS_MAX = 16384,         /* their numbers fit one environment variable */
+    HANDOVER_TIMEOUT_MS = 60000,      /* for the new program to say that it is ready */
+    DRAIN_MARGIN_MS = 2000,           /* after DRAIN_TIMEOUT_MS, for workers to report */
+    RELOAD_ERRORS_KEPT_MAX = 200,     /* lines of the last refused reload, for status */
 };
 
 #define CONFIG_BYTES_MAX MIB(1)
 #define CA_BUNDLE_BYTES_MAX MIB(16)
+#define CERT_FILE_BYTES_MAX MIB(1) /* a certificate with its chain */
+#define KEY_FILE_BYTES_MAX KIB(64) /* one private key */
 #define CRL_FILE_BYTES_MAX ((size_t)2 * 1024 * 1024 * 1024)
 #define CONTENT_LENGTH_MAX ((uint64_t)1 << 53)
 #define SIZE_SETTING_MAX ((uint64_t)1 << 40)
