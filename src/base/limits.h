@@ -44,7 +44,14 @@ enum {
     CLIENT_CERT_LIST_MAX = 32768, /* Certificate message, SSL_CTX_set_max_cert_list */
     CLIENT_DN_BYTES_MAX = 2048,   /* rendered subject or issuer */
     CLIENT_SANS_MAX = 64,
-    SERIAL_BYTES_MAX = 20, /* RFC 5280 4.1.2.2; longer is kept by CRLs, see crl.h */
+    PASSTHROUGH_HEADER_MAX = 57344, /* X-Amzn-Mtls-Clientcert: a full certificate list, encoded */
+    SERIAL_BYTES_MAX = 20,          /* RFC 5280 4.1.2.2; longer is kept by CRLs, see crl.h */
+    OID_BYTES_MAX = 128,            /* encoded; longer ones are never printed */
+    RSA_BITS_MIN = 2048,            /* ALB */
+    RSA_BITS_MAX = 8192,            /* ALB */
+    CRL_NUMBER_BYTES_MAX = 20,      /* RFC 5280 5.2.3 */
+    PEM_LINE_MAX = 76,              /* base64 characters; RFC 7468 writes 64 */
+    PAGES_MIN = 262144,             /* bytes from which a table is a mapping of its own */
 
     /* HTTP/1 and common to both versions; ALB's hard limits where it has them */
     REQUEST_LINE_MAX = 16384,
@@ -56,7 +63,12 @@ enum {
     RESPONSE_INTERIM_MAX = 8,
     METHOD_BYTES_MAX = 40,
     AUTHORITY_BYTES_MAX = 261,  /* 253 + ':' + port, with room for a trailing dot */
+    HOST_BYTES_MAX = 253,       /* RFC 1035, without the trailing dot */
+    HOST_LABEL_MAX = 63,        /* RFC 1035 */
+    CONNECTION_TOKENS_MAX = 32, /* names nominated by Connection in one message */
+    HEADERS_SPARE = 16,         /* fields the gateway may add to a parsed message */
     CHUNK_LINE_MAX = 280,       /* 16 hex digits, 256 of extension, CRLF */
+    CHUNK_EXT_LINE_MAX = 256,   /* of one chunk */
     CHUNK_EXT_BYTES_MAX = 4096, /* per body */
     TRAILER_BYTES_MAX = 8192,
     TRAILERS_MAX = 32,
@@ -94,16 +106,16 @@ enum {
     WORKER_HANDSHAKES_MAX = 4096, /* not yet authenticated connections */
     WORKER_STREAMS_MAX = 65536,
     WORKER_UCONNS_MAX = 65536,
-    WORKER_IO_BLOCKS_MAX = 65536,   /* 2 GiB: the last brake, not a budget */
+    WORKER_IO_BLOCKS_MAX = 65536, /* 2 GiB: the last brake, not a budget */
     WORKER_HEAD_BLOCKS_MAX = 1024,
-    POOL_KEPT_CONNS = 256,          /* free blocks kept for the next use */
+    POOL_KEPT_CONNS = 256, /* free blocks kept for the next use */
     POOL_KEPT_STREAMS = 256,
     POOL_KEPT_IO_BLOCKS = 64,
     POOL_KEPT_HEAD_BLOCKS = 4,
-    UPSTREAM_IDLE_MAX = 256,      /* kept connections per worker and target group */
-    UPSTREAM_CONNS_MAX = 8192,    /* open connections per worker and target group */
-    UPSTREAM_WAITERS_MAX = 1024,  /* streams queued for a connection */
-    LOG_RING_BYTES = 4194304,     /* per log file; beyond it lines are dropped and counted */
+    UPSTREAM_IDLE_MAX = 256,     /* kept connections per worker and target group */
+    UPSTREAM_CONNS_MAX = 8192,   /* open connections per worker and target group */
+    UPSTREAM_WAITERS_MAX = 1024, /* streams queued for a connection */
+    LOG_RING_BYTES = 4194304,    /* per log file; beyond it lines are dropped and counted */
 
     /* Deadlines, milliseconds */
     PROXY_HEADER_TIMEOUT_MS = 3000,
@@ -119,14 +131,17 @@ enum {
     UPSTREAM_IDLE_TIMEOUT_MS = 50000,       /* below the other side's usual 60 s */
     LINGER_TIMEOUT_MS = 2000,               /* after our last byte, for the client to read it */
     DRAIN_TIMEOUT_MS = 30000,               /* on TERM */
-    ACCEPT_PAUSE_MS = 50,                   /* after EMFILE */
-    ACCEPT_BATCH_MAX = 64,                  /* connections per listener and loop turn */
-    LISTEN_BACKLOG = 4096,                  /* entries; capped by net.core.somaxconn */
-    SWEEP_SLICE_US = 2000,                  /* of one loop turn */
+    LINGER_BYTES_MAX = 1048576,
+    STEP_ROUNDS_MAX = 16,        /* I/O rounds of one connection before others get their turn */
+    VALIDITY_CHECK_MAX_S = 3600, /* the wall clock may jump: look at least this often */
+    ACCEPT_PAUSE_MS = 50,        /* after EMFILE */
+    ACCEPT_BATCH_MAX = 64,       /* connections per listener and loop turn */
+    LISTEN_BACKLOG = 4096,       /* entries; capped by net.core.somaxconn */
+    SWEEP_SLICE_US = 2000,       /* of one loop turn */
     RESOLVE_INTERVAL_MIN_MS = 1000,
     RESOLVE_INTERVAL_MAX_MS = 60000,
     RESOLVE_INTERVAL_DEFAULT_MS = 30000, /* when the TTL cannot be learned */
-    RESOLVE_FIRST_WAIT_MS = 5000,   /* start and reload wait this long for first answers */
+    RESOLVE_FIRST_WAIT_MS = 5000,        /* start and reload wait this long for first answers */
 
     /* Control: admin address, hand-over of the listening sockets */
     ADMIN_CONNS_MAX = 64,
@@ -134,10 +149,10 @@ enum {
     ADMIN_TIMEOUT_MS = 10000,         /* from accept to the last byte */
     ADMIN_RELOAD_TIMEOUT_MS = 120000, /* the same for a client that waits for a reload */
     ADMIN_REPLY_BYTES_MAX = 16777216,
-    HANDOVER_FDS_MAX = 16384,         /* their numbers fit one environment variable */
-    HANDOVER_TIMEOUT_MS = 60000,      /* for the new program to say that it is ready */
-    DRAIN_MARGIN_MS = 2000,           /* after DRAIN_TIMEOUT_MS, for workers to report */
-    RELOAD_ERRORS_KEPT_MAX = 200,     /* lines of the last refused reload, for status */
+    HANDOVER_FDS_MAX = 16384,     /* their numbers fit one environment variable */
+    HANDOVER_TIMEOUT_MS = 60000,  /* for the new program to say that it is ready */
+    DRAIN_MARGIN_MS = 2000,       /* after DRAIN_TIMEOUT_MS, for workers to report */
+    RELOAD_ERRORS_KEPT_MAX = 200, /* lines of the last refused reload, for status */
 };
 
 #define CONFIG_BYTES_MAX MIB(1)
