@@ -262,7 +262,7 @@ $(eval $(call tool,mkpki,$(PKI)))
 # A unit test links the floors that the file it tests may use, and no others: a test of a low
 # floor is built and run while a higher one is broken, and a call upwards does not link. Nor
 # does it wait for the rest of tests/support when support/unit.h is all it includes.
-floor_of = $(firstword $(foreach f,$(FLOORS),$(if $(wildcard src/$(f)/$(1).c),$(f))))
+floor_of = $(firstword $(foreach f,$(FLOORS),$(if $(wildcard src/$(f)/$(1).c src/$(f)/$(1).h),$(f))))
 floor_grants = $(shell awk -F: '$$1 ~ /^ *$(1) *$$/ { print $$2 }' src/FLOORS)
 reach = $(if $(1),$(filter $(1) $(call floor_grants,$(1)),$(BUILT_FLOORS)),$(BUILT_FLOORS))
 NEEDS_LIBTEST := $(if $(UNIT),$(shell grep -lE '"support/([^u]|u[^n])' $(UNIT)))

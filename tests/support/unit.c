@@ -8,7 +8,9 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void
@@ -149,4 +151,20 @@ unit_read_file(const char *path, size_t *ret_len)
     if (ret_len != NULL)
         *ret_len = (size_t)got;
     return bytes;
+}
+
+bool
+unit_aborts(void (*run)(void *arg), void *arg)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)freopen("/dev/null", "w", stderr);
+        run(arg);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }

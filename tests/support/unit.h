@@ -45,4 +45,7 @@ char *unit_write_file(const char *dir, const char *name, struct str content);
 /* Whole file with a NUL after it; free() it. Fails the test when it cannot be read. */
 char *unit_read_file(const char *path, size_t *ret_len);
 
+/* True when run(arg) ends the process by SIGABRT, as a failed gw_assert does. Runs in a child. */
+bool unit_aborts(void (*run)(void *arg), void *arg);
+
 #endif
