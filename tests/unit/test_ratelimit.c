@@ -51,6 +51,8 @@ a_clock_that_stands_or_runs_back_earns_nothing(void **state)
     assert_false(ratelimit_admit(&r, 5000));
     assert_false(ratelimit_admit(&r, 4000));
     assert_true(ratelimit_admit(&r, 5001));
+    ratelimit_init(&r, 1000, 2, 5000);
+    assert_true(ratelimit_admit(&r, 4000));
 }
 
 static void
