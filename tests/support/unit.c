@@ -161,7 +161,8 @@ unit_aborts(void (*run)(void *arg), void *arg)
 
     assert_true(child >= 0);
     if (child == 0) {
-        (void)freopen("/dev/null", "w", stderr);
+        if (freopen("/dev/null", "w", stderr) == NULL)
+            _exit(1);
         run(arg);
         _exit(0);
     }
