@@ -34,7 +34,9 @@ enum {
     TRUST_STORES_MAX = 64,
     TRUST_CERTS_MAX = 1000, /* API Gateway's; ALB's default is 25 */
     CRL_FILES_MAX = 256,
-    LOG_LINE_MAX = 8192,
+    LOG_LINE_MAX = 8192,    /* bytes, newline included */
+    LOG_SHORT_CUT = 160,    /* escaped bytes of an ordinary field in a line that is too long */
+    LOG_LONG_CUT = 1280,    /* the same for request line, user agent, subject, trace id */
 
     /* Client certificates */
     CHAIN_CERTS_MAX = 8,          /* certificates a client may send */
@@ -74,6 +76,7 @@ enum {
     TRAILERS_MAX = 32,
     XFF_ADDRESSES_MAX = 30,         /* ALB: more is 463 */
     TRACE_HEADERS_BYTES_MAX = 7168, /* ALB: above it X-Amzn-Trace-Id is made anew */
+    FORWARD_EXTRA_BYTES = 2048,     /* what forwarding adds to a head besides the identity */
     DRAIN_BYTES_MAX = 65536,        /* body read and dropped to keep a connection */
 
     /* HTTP/2 */
@@ -114,7 +117,7 @@ enum {
     POOL_KEPT_HEAD_BLOCKS = 4,
     UPSTREAM_IDLE_MAX = 256,     /* kept connections per worker and target group */
     UPSTREAM_CONNS_MAX = 8192,   /* open connections per worker and target group */
-    UPSTREAM_WAITERS_MAX = 1024, /* streams queued for a connection */
+    UPSTREAM_ATTEMPTS_MAX = 3,      /* addresses tried for one request when connecting fails */
     LOG_RING_BYTES = 4194304,    /* per log file; beyond it lines are dropped and counted */
 
     /* Deadlines, milliseconds */
