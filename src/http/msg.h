@@ -37,16 +37,14 @@ struct http_req {
     enum http_version version;
     enum http_method method;
     struct str method_text;
-    struct str target; /* as sent, validated to RFC 3986 bytes */
-    struct str
-        authority;    /* canonical: lower case, no trailing dot, port kept; may be empty (1.0) */
-    struct str host;  /* authority without the port */
-    uint16_t port;    /* of the authority, 0 when it had none */
-    struct str path;  /* of target: without query, as sent; "*" for OPTIONS * */
-    struct str query; /* after '?', as sent; ptr NULL when there was no '?' */
-    struct str route_path; /* normalised copy that rules match (target.h) */
-    struct str
-        loose_path; /* the most permissive reading of path; route_path when there is one only */
+    struct str target;      /* as sent, validated to RFC 3986 bytes */
+    struct str authority;   /* canonical, with its port; empty in HTTP/1.0 only */
+    struct str host;        /* authority without the port */
+    uint16_t port;          /* of the authority, 0 when it had none */
+    struct str path;        /* of target: without query, as sent; "*" for OPTIONS * */
+    struct str query;       /* after '?', as sent; ptr NULL when there was no '?' */
+    struct str route_path;  /* normalised copy that rules match (target.h) */
+    struct str loose_path;  /* its most permissive reading (target.h) */
     bool path_is_ambiguous; /* rules must agree on path, route_path and loose_path, else refuse */
     struct http_headers headers; /* client's fields in order; framing and Host are kept in the
                                     table too, the forwarder skips them by token */
