@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A trust store: certificate authorities and the revocation lists of their issuers.
+ * Immutable after build, counted, read by all workers without a lock. No connection
+ * keeps one.
+ *
+ * Every certificate of the bundle must be X.509v3, a CA (basicConstraints CA:TRUE, and
+ * keyCertSign when keyUsage is present), unexpired, with an allowed key and signature, and
+ * not appear twice. An intermediate is an anchor like a root (partial chains).
+ */
+#ifndef CERT_TRUST_H
+#define CERT_TRUST_H
+
+#include <openssl/x509.h>
+
+#include "base/diag.h"
+#include "cert/crl.h"
+
+enum crl_missing { CRL_MISSING_REFUSE, CRL_MISSING_ALLOW };
+enum crl_expired { CRL_EXPIRED_REFUSE, CRL_EXPIRED_GRACE, CRL_EXPIRED_ALLOW };
+
+struct trust_source {
+    const char *name;
+    const char *ca_bundle;        /* path, resolved */
+    const char *const *crl_paths; /* files, resolved; folders are expanded by the caller */
+    size_t crl_path_count;
+    enum crl_missing crl_missing;
+    enum crl_expired crl_expired;
+    int64_t crl_grace_s;
+    int max_chain_depth;
+};
+
+struct trust;
+
+/* previous may be NULL; lists with the same bytes are taken over from it. At load an expired list
+ * is an error under CRL_EXPIRED_REFUSE (a warning at reload when previous held the same list), and
+ * an issuer in the bundle that had a list in previous and has none now is an error. With no list at
+ * all configured, revocation is not checked (crl_missing applies only once a list is configured
+ * for the store). Two full lists for one issuer and scope in one load: the higher number wins
+ * only if it is also the later one, otherwise an error. */
+int trust_build(const struct trust_source *src, const struct trust *previous, int64_t now_s,
+                struct diag *diag, struct trust **ret) GW_MUST_USE;
+struct trust *trust_ref(struct trust *t);
+void trust_unref(struct trust *t); /* NULL is fine; control thread for the last one */
+
+const char *trust_name(const struct trust *t);
+X509_STORE *trust_store(const struct trust *t);              /* borrowed, CAs only */
+STACK_OF(X509_NAME) * trust_ca_names(const struct trust *t); /* borrowed; for advertising */
+size_t trust_ca_count(const struct trust *t);
+X509 *trust_ca(const struct trust *t, size_t i); /* borrowed */
+bool trust_contains(const struct trust *t, X509 *cert);
+size_t trust_crl_count(const struct trust *t);
+const struct crl *trust_crl(const struct trust *t, size_t i);
+/* True when both have the same CA certificates (by digest) and the same policy fields, so that a
+ * connection judged under a needs only its revocation and dates looked at under b. */
+bool trust_same_anchors(const struct trust *a, const struct trust *b);
+/* 32 bytes that are equal exactly when trust_same_anchors says so; borrowed. */
+const uint8_t *trust_anchors_digest(const struct trust *t);
+/* Policy fields as configured. */
+int trust_max_chain_depth(const struct trust *t);
+
+struct revocation {
+    enum { REVOCATION_GOOD, REVOCATION_HIT, REVOCATION_MISSING, REVOCATION_EXPIRED } state;
+    const struct crl *crl; /* the list that decided, or NULL */
+    int64_t valid_until_s; /* when GOOD would have to be asked again (next update plus grace) */
+};
+
+/* The lookup by issuer (name and key of issuer_cert) and serial, under the store's policy for
+ * missing and expired lists. A listed serial is a hit however old the list is. */
+void trust_revocation(const struct trust *t, X509 *cert, X509 *issuer_cert, int64_t now_s,
+                      struct revocation *ret);
+
+#endif
