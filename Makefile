@@ -36,7 +36,7 @@ PACKAGE_LIBS = $(call once,PACKAGE_LIBS,$(shell pkg-config --libs $(PACKAGES)))
 CMOCKA_LIBS = $(call once,CMOCKA_LIBS,$(shell pkg-config --libs cmocka))
 MACHINE = $(call once,MACHINE,$(shell $(CC) -dumpmachine))
 CF_PROTECTION = $(if $(filter x86_64% i%86%,$(MACHINE)),-fcf-protection)
-GIT_VERSION = $(call once,GIT_VERSION,$(shell cat VERSION 2>/dev/null || echo 0.1.0))
+VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wformat=2 -Wconversion -Wno-sign-conversion -Werror
@@ -55,7 +55,8 @@ LINK_tsan = -fsanitize=thread
 LINK_cover = --coverage
 LINK_fuzz = -fsanitize=fuzzer,address,undefined
 
-CPPFLAGS_ALL = -D_GNU_SOURCE -DSALLYPORT_VERSION='"$(GIT_VERSION)"' -Isrc -Itests $(PACKAGE_CFLAGS) $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE -DSALLYPORT_VERSION='"$(VERSION)"' -Isrc -Itests \
+	$(PACKAGE_CFLAGS) $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu11 -g -pthread $(WARNINGS) $(HARDENING) $(FLAGS_$(VARIANT)) $(CFLAGS)
 LDFLAGS_ALL = -pie -pthread -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed \
 	$(LINK_$(VARIANT)) $(LDFLAGS)
@@ -96,6 +97,7 @@ export SALLYPORT := $(P)/sallyport
 export EXECUTE_API := $(P)/execute-api
 export LOADGEN_BIN := $(P)/loadgen
 export MKPKI := $(P)/mkpki
+export BUILD CC
 
 # ---------------------------------------------------------------- users' targets
 
@@ -137,7 +139,8 @@ tsan: ## build with ThreadSanitizer into build/tsan/ and run the unit and scenar
 fuzz: ## run each fuzz target FUZZ_SECONDS (60) long; T=fuzz_x runs one
 	$(Q)sh deploy/deps.sh build fuzz
 	$(Q)$(MAKE) -j$(JOBS) VARIANT=fuzz CC=$(FUZZ_CC) fuzz-programs
-	$(Q)sh tests/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) $(or $(T),$(patsubst tests/fuzz/%.c,%,$(FUZZ)))
+	$(Q)sh tests/fuzz.sh $(BUILD)/fuzz $(FUZZ_SECONDS) \
+		$(or $(T),$(patsubst tests/fuzz/%.c,%,$(FUZZ)))
 
 cover: ## line and branch coverage by floor
 	$(Q)$(MAKE) -j$(JOBS) VARIANT=cover all test-programs
@@ -155,9 +158,11 @@ format: ## clang-format over all C files
 install: all ## install the program, its unit files and example configuration
 	install -D -m 0755 $(BUILD)/sallyport $(DESTDIR)$(PREFIX)/sbin/sallyport
 	$(Q)for f in conf/minimal.yaml conf/sallyport.yaml; do \
-		if [ -f $$f ]; then install -D -m 0644 $$f $(DESTDIR)/etc/sallyport/examples/$${f#conf/}; fi; done
+		[ ! -f $$f ] || install -D -m 0644 $$f \
+		$(DESTDIR)/etc/sallyport/examples/$${f#conf/}; done
 	$(Q)for f in deploy/*.service deploy/*.socket; do \
-		if [ -f $$f ]; then install -D -m 0644 $$f $(DESTDIR)/usr/lib/systemd/system/$${f#deploy/}; fi; done
+		[ ! -f $$f ] || install -D -m 0644 $$f \
+		$(DESTDIR)/usr/lib/systemd/system/$${f#deploy/}; done
 
 deps: ## install and upgrade the packages that building and testing need
 	$(Q)sh deploy/deps.sh build test
@@ -170,6 +175,7 @@ asan-unit: ## unit tests with ASan and UBSan; T=test_x runs one
 	$(Q)$(MAKE) VARIANT=asan unit
 
 lint: ## floors, lengths, words, format and the other lints
+	-$(Q)$(MAKE) -k -j$(JOBS) VARIANT=release all
 	$(Q)sh tests/run-tests.sh lint $(sort $(wildcard tests/lint/*.sh))
 
 golden: ## exact bytes: logs, headers, bodies
@@ -221,7 +227,8 @@ deps-check:
 .PHONY: force
 $(O)/flags: force | deps-check
 	$(Q)mkdir -p $(@D)
-	$(Q)printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL))' >$@.$$$$; \
+	$(Q)printf '%s\n' '$(subst ','\'',$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS_ALL))' \
+		>$@.$$$$; \
 		if cmp -s $@ $@.$$$$; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
 
 say = @printf '  %-5s %s\n' '$(1)' '$(2)'
@@ -229,7 +236,8 @@ say = @printf '  %-5s %s\n' '$(1)' '$(2)'
 $(O)/obj/%.o: %.c $(O)/flags
 	$(call say,CC,$(if $(filter release,$(VARIANT)),,$(VARIANT) )$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -MT $@ -MF $@.$$$$.d -c $< -o $@.$$$$ && \
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) \
+		-MMD -MP -MT $@ -MF $@.$$$$.d -c $< -o $@.$$$$ && \
 		mv -f $@.$$$$.d $(@:.o=.d) && mv -f $@.$$$$ $@ || { rm -f $@.$$$$ $@.$$$$.d; exit 1; }
 
 make_archive = mkdir -p $(@D) && rm -f $@.$$$$ && ar rcs $@.$$$$ $(1) && mv -f $@.$$$$ $@
@@ -263,7 +271,9 @@ $(eval $(call tool,mkpki,$(PKI)))
 # floor is built and run while a higher one is broken, and a call upwards does not link. Nor
 # does it wait for the rest of tests/support when support/unit.h is all it includes.
 floor_of = $(firstword $(foreach f,$(FLOORS),$(if $(wildcard src/$(f)/$(1).c src/$(f)/$(1).h),$(f))))
-floor_grants = $(shell awk -F: '$$1 ~ /^ *$(1) *$$/ { print $$2 }' src/FLOORS)
+GRANTS := $(shell awk -F: '!/^#/ { gsub(/ /, "", $$1); n = split($$2, g, " "); \
+	for (i = 1; i <= n; i++) print $$1 ":" g[i] }' src/FLOORS)
+floor_grants = $(patsubst $(1):%,%,$(filter $(1):%,$(GRANTS)))
 reach = $(if $(1),$(filter $(1) $(call floor_grants,$(1)),$(BUILT_FLOORS)),$(BUILT_FLOORS))
 NEEDS_LIBTEST := $(if $(UNIT),$(shell grep -lE '"support/([^u]|u[^n])' $(UNIT)))
 support_of = $(if $(filter %/$(1).c,$(NEEDS_LIBTEST)),$(LIBTEST),$(O)/obj/tests/support/unit.o)
