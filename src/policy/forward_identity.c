@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The identity lines for the upstream, rendered once per connection into its arena and copied
+ * as one block into every request head. Called by the connection after the handshake, on the
+ * worker's thread. Must never join a value with anything that a client sent, or cut one.
+ */
+#include "policy/forward.h"
+
+#include "base/limits.h"
+
+#define IDENTITY_LINES_MAX 7 /* five of the certificate, two of TLS */
+
+const struct forward_names forward_names_default = {
+    .serial = STR_INIT("X-Amzn-Mtls-Clientcert-Serial-Number"),
+    .issuer = STR_INIT("X-Amzn-Mtls-Clientcert-Issuer"),
+    .subject = STR_INIT("X-Amzn-Mtls-Clientcert-Subject"),
+    .validity = STR_INIT("X-Amzn-Mtls-Clientcert-Validity"),
+    .leaf = STR_INIT("X-Amzn-Mtls-Clientcert-Leaf"),
+    .chain = STR_INIT("X-Amzn-Mtls-Clientcert"),
+    .tls_version = STR_INIT("x-amzn-tls-version"),
+    .tls_cipher = STR_INIT("x-amzn-tls-cipher-suite"),
+};
+
+struct line {
+    struct str name;
+    struct str value;
+};
+
+struct lines {
+    struct line items[IDENTITY_LINES_MAX];
+    uint32_t count;
+};
+
+static void
+lines_add(struct lines *l, struct str name, struct str value)
+{
+    l->items[l->count++] = (struct line){name, value};
+}
+
+/* ALB's order. A mode that does not verify never sends the five. */
+static void
+collect(const struct forward_settings *s, const struct forward_identity *in, struct lines *l)
+{
+    const struct forward_names *n = &s->names;
+    bool is_verified = in->mode == MUTUAL_VERIFY || in->mode == MUTUAL_OPTIONAL;
+
+    if (is_verified && in->identity != NULL) {
+        lines_add(l, n->serial, in->identity->serial);
+        lines_add(l, n->issuer, in->identity->issuer);
+        lines_add(l, n->subject, in->identity->subject);
+        lines_add(l, n->validity, in->identity->validity);
+        lines_add(l, n->leaf, in->identity->leaf);
+    } else if (in->mode == MUTUAL_PASSTHROUGH && in->chain_pem.len > 0) {
+        lines_add(l, n->chain, in->chain_pem);
+    }
+    if (s->sends_tls_headers) {
+        lines_add(l, n->tls_version, in->tls_version);
+        lines_add(l, n->tls_cipher, in->tls_cipher);
+    }
+}
+
+static char *
+add(char *at, struct str s)
+{
+    if (s.len > 0)
+        memcpy(at, s.ptr, s.len);
+    return at + s.len;
+}
+
+static void
+render(const struct lines *l, char *at)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        at = add(at, l->items[i].name);
+        at = add(at, STR(": "));
+        at = add(at, l->items[i].value);
+        at = add(at, STR("\r\n"));
+    }
+}
+
+/* identity.c has refused every certificate that cannot be stated in one line; a value that
+ * could end a line all the same must not reach the upstream. */
+static int
+measure(const struct lines *l, size_t *ret_len)
+{
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct line *line = &l->items[i];
+
+        if (!http_is_token(line->name) || !http_is_field_value(line->value))
+            return GW_E_BUG;
+        len += line->name.len + line->value.len + 4;
+    }
+    *ret_len = len;
+    return 0;
+}
+
+int
+forward_identity_render(const struct forward_settings *settings, const struct forward_identity *in,
+                        struct arena *arena, struct str *ret_block, uint32_t *ret_lines)
+{
+    struct lines lines = {.count = 0};
+    size_t len = 0;
+    char *block;
+    int err;
+
+    collect(settings, in, &lines);
+    err = measure(&lines, &len);
+    if (err != 0)
+        return err;
+    block = arena_alloc(arena, len);
+    if (block == NULL)
+        return GW_E_LIMIT;
+    render(&lines, block);
+    *ret_block = str_make(block, len);
+    *ret_lines = lines.count;
+    return 0;
+}
