@@ -86,6 +86,10 @@ enum {
     H2_CONN_WINDOW = 1048576,
     H2_HEADER_LIST_MAX = 32768, /* decoded, 32 bytes per field included */
     H2_HPACK_TABLE_BYTES = 4096,
+    H2_OUT_BLOCKS_MAX = 24,         /* streams of a connection with a response buffer at once */
+    H2_OUTBOUND_FRAMES_MAX = 1000,  /* queued in nghttp2: above it nothing more is read */
+    H2_BLOCK_FIELDS_MAX = 1000,     /* fields in one header block, then the connection goes */
+    H2_CHECK_MS = 5000,             /* how often stalled streams are looked for */
     H2_SETTINGS_MAX = 32,
     H2_OUTBOUND_ACKS_MAX = 100,
     H2_RESET_BURST = 100, /* client RST_STREAM, then GOAWAY */
@@ -118,7 +122,12 @@ enum {
     UPSTREAM_IDLE_MAX = 256,     /* kept connections per worker and target group */
     UPSTREAM_CONNS_MAX = 8192,   /* open connections per worker and target group */
     UPSTREAM_ATTEMPTS_MAX = 3,      /* addresses tried for one request when connecting fails */
-    LOG_RING_BYTES = 4194304,    /* per log file; beyond it lines are dropped and counted */
+    LOG_RING_BYTES = 4194304,    /* per log file, for all producers; then lines are dropped */
+    LOG_DIAG_RING_BYTES = 262144, /* of the diagnostic log, a power of two */
+    LOG_RING_BYTES_MIN = 32768,   /* of one producer */
+    LOG_PRODUCERS_MAX = WORKERS_MAX + 2,
+    LOG_FILES_MAX = 16,           /* open at once, those still draining included */
+    LOG_BATCHES_MAX = 16,         /* writes to one file before the others get their turn */
 
     /* Deadlines, milliseconds */
     PROXY_HEADER_TIMEOUT_MS = 3000,
@@ -137,6 +146,10 @@ enum {
     LINGER_BYTES_MAX = 1048576,
     STEP_ROUNDS_MAX = 16,        /* I/O rounds of one connection before others get their turn */
     VALIDITY_CHECK_MAX_S = 3600, /* the wall clock may jump: look at least this often */
+    LOG_NAP_MS = 10,                        /* after a write, so that lines gather for the next */
+    LOG_RETRY_MS = 1000,                    /* after a failed write; tick of the dropped count */
+    LOG_COMPLAIN_MS = 60000,                /* between complaints about one failing file */
+    LOG_DRAIN_TIMEOUT_MS = 2000,            /* for the last lines of a file that takes none */
     ACCEPT_PAUSE_MS = 50,        /* after EMFILE */
     ACCEPT_BATCH_MAX = 64,       /* connections per listener and loop turn */
     LISTEN_BACKLOG = 4096,       /* entries; capped by net.core.somaxconn */
@@ -154,8 +167,10 @@ enum {
     ADMIN_REPLY_BYTES_MAX = 16777216,
     HANDOVER_FDS_MAX = 16384,     /* their numbers fit one environment variable */
     HANDOVER_TIMEOUT_MS = 60000,  /* for the new program to say that it is ready */
+    STOP_TIMEOUT_S = 60,              /* from the end of the loop to the end of the process */
     DRAIN_MARGIN_MS = 2000,       /* after DRAIN_TIMEOUT_MS, for workers to report */
-    RELOAD_ERRORS_KEPT_MAX = 200, /* lines of the last refused reload, for status */
+    RELOAD_SWEEP_TIMEOUT_MS = 30000, /* for the workers to judge every connection again */
+    RELOAD_TEXT_MAX = 65536,         /* error lines of the last reload that status keeps */
 };
 
 #define CONFIG_BYTES_MAX MIB(1)
