@@ -59,6 +59,8 @@ enum client_end client_state(const struct client *c);
 /* Alert description number received, such as SSL_AD_UNKNOWN_CA; -1 when none. */
 int client_alert(const struct client *c);
 const char *client_error(const struct client *c);
+/* True when the other side said close_notify, so that an end is no truncation. */
+bool client_close_notify(const struct client *c);
 /* After the handshake: waits for a short time whether the server refuses after all. HTTP/2 and
  * HTTP/1 servers say nothing first unless they refuse. True: still open. */
 bool client_admitted(struct client *c, int wait_ms);
@@ -171,10 +173,11 @@ enum client_end h2_get(struct client *c, uint32_t stream, const char *authority,
 enum client_end h2_data(struct client *c, uint32_t stream, struct str data, bool end_stream);
 enum client_end h2_rst(struct client *c, uint32_t stream, uint32_t code);
 enum client_end h2_window_update(struct client *c, uint32_t stream, uint32_t increment);
-/* Next frame; nothing is answered. */
+/* Next frame, untouched: nothing is answered or decoded, so do not mix it with the two below
+ * once there were header blocks. */
 enum client_end h2_read(struct client *c, struct h2_frame *ret);
 /* Reads frames until one of that type (and stream, when not 0) comes. SETTINGS and PING are
- * acknowledged meanwhile. */
+ * acknowledged and other frames kept for h2_response meanwhile. */
 enum client_end h2_read_type(struct client *c, uint8_t type, uint32_t stream, struct h2_frame *ret);
 
 struct h2_response {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Child programs of a test: started with their output in files, waited for, signalled and
- * stopped by process id. Whatever is still running when the test program ends is killed.
+ * stopped by process id. Whatever is still running when the thread that started it ends is
+ * killed, so start children from the main thread.
  */
 #ifndef SUPPORT_PROC_H
 #define SUPPORT_PROC_H
