@@ -5,7 +5,7 @@
 set -u
 
 # shellcheck disable=SC2046 # file names of this tree have no spaces
-awk '
+LC_ALL=C awk '
 function fail(line, text) {
     printf "%s:%d: %s\n", FILENAME, line, text
     failed = 1
