@@ -23,6 +23,12 @@ enum {
     LISTENER_ADDRESSES_MAX = 16,
     LISTENER_CERTIFICATES_MAX = 26, /* ALB: default + 25 */
     LISTENER_HOSTS_MAX = 256,
+    NAME_BYTES_MAX = 64,          /* of listeners, trust stores, target groups */
+    PATH_BYTES_MAX = 4095,        /* the kernel's PATH_MAX without its NUL */
+    FORWARD_GROUPS_MAX = 5,       /* ALB: target groups of one action */
+    HEADER_NAME_BYTES_MAX = 40,   /* ALB: name in a header condition or a renaming */
+    RULE_CERT_VALUE_BYTES_MAX = 2048, /* a SPIFFE id may be that long */
+    ATTRIBUTE_BYTES_MAX = 1024,   /* ALB: value of an attribute */
     RULES_MAX = 100,           /* ALB: rules per load balancer */
     RULE_PRIORITY_MAX = 50000, /* ALB */
     RULE_VALUES_MAX = 64,
@@ -34,9 +40,9 @@ enum {
     TRUST_STORES_MAX = 64,
     TRUST_CERTS_MAX = 1000, /* API Gateway's; ALB's default is 25 */
     CRL_FILES_MAX = 256,
-    LOG_LINE_MAX = 8192,    /* bytes, newline included */
-    LOG_SHORT_CUT = 160,    /* escaped bytes of an ordinary field in a line that is too long */
-    LOG_LONG_CUT = 1280,    /* the same for request line, user agent, subject, trace id */
+    LOG_LINE_MAX = 8192, /* bytes, newline included */
+    LOG_SHORT_CUT = 160, /* escaped bytes of an ordinary field in a line that is too long */
+    LOG_LONG_CUT = 1280, /* the same for request line, user agent, subject, trace id */
 
     /* Client certificates */
     CHAIN_CERTS_MAX = 8,          /* certificates a client may send */
@@ -86,10 +92,10 @@ enum {
     H2_CONN_WINDOW = 1048576,
     H2_HEADER_LIST_MAX = 32768, /* decoded, 32 bytes per field included */
     H2_HPACK_TABLE_BYTES = 4096,
-    H2_OUT_BLOCKS_MAX = 24,         /* streams of a connection with a response buffer at once */
-    H2_OUTBOUND_FRAMES_MAX = 1000,  /* queued in nghttp2: above it nothing more is read */
-    H2_BLOCK_FIELDS_MAX = 1000,     /* fields in one header block, then the connection goes */
-    H2_CHECK_MS = 5000,             /* how often stalled streams are looked for */
+    H2_OUT_BLOCKS_MAX = 24,        /* streams of a connection with a response buffer at once */
+    H2_OUTBOUND_FRAMES_MAX = 1000, /* queued in nghttp2: above it nothing more is read */
+    H2_BLOCK_FIELDS_MAX = 1000,    /* fields in one header block, then the connection goes */
+    H2_CHECK_MS = 5000,            /* how often stalled streams are looked for */
     H2_SETTINGS_MAX = 32,
     H2_OUTBOUND_ACKS_MAX = 100,
     H2_RESET_BURST = 100, /* client RST_STREAM, then GOAWAY */
@@ -119,15 +125,15 @@ enum {
     POOL_KEPT_STREAMS = 256,
     POOL_KEPT_IO_BLOCKS = 64,
     POOL_KEPT_HEAD_BLOCKS = 4,
-    UPSTREAM_IDLE_MAX = 256,     /* kept connections per worker and target group */
-    UPSTREAM_CONNS_MAX = 8192,   /* open connections per worker and target group */
-    UPSTREAM_ATTEMPTS_MAX = 3,      /* addresses tried for one request when connecting fails */
-    LOG_RING_BYTES = 4194304,    /* per log file, for all producers; then lines are dropped */
+    UPSTREAM_IDLE_MAX = 256,      /* kept connections per worker and target group */
+    UPSTREAM_CONNS_MAX = 8192,    /* open connections per worker and target group */
+    UPSTREAM_ATTEMPTS_MAX = 3,    /* addresses tried for one request when connecting fails */
+    LOG_RING_BYTES = 4194304,     /* per log file, for all producers; then lines are dropped */
     LOG_DIAG_RING_BYTES = 262144, /* of the diagnostic log, a power of two */
     LOG_RING_BYTES_MIN = 32768,   /* of one producer */
     LOG_PRODUCERS_MAX = WORKERS_MAX + 2,
-    LOG_FILES_MAX = 16,           /* open at once, those still draining included */
-    LOG_BATCHES_MAX = 16,         /* writes to one file before the others get their turn */
+    LOG_FILES_MAX = 16,   /* open at once, those still draining included */
+    LOG_BATCHES_MAX = 16, /* writes to one file before the others get their turn */
 
     /* Deadlines, milliseconds */
     PROXY_HEADER_TIMEOUT_MS = 3000,
@@ -146,10 +152,10 @@ enum {
     LINGER_BYTES_MAX = 1048576,
     STEP_ROUNDS_MAX = 16,        /* I/O rounds of one connection before others get their turn */
     VALIDITY_CHECK_MAX_S = 3600, /* the wall clock may jump: look at least this often */
-    LOG_NAP_MS = 10,                        /* after a write, so that lines gather for the next */
-    LOG_RETRY_MS = 1000,                    /* after a failed write; tick of the dropped count */
-    LOG_COMPLAIN_MS = 60000,                /* between complaints about one failing file */
-    LOG_DRAIN_TIMEOUT_MS = 2000,            /* for the last lines of a file that takes none */
+    LOG_NAP_MS = 10,             /* after a write, so that lines gather for the next */
+    LOG_RETRY_MS = 1000,         /* after a failed write; tick of the dropped count */
+    LOG_COMPLAIN_MS = 60000,     /* between complaints about one failing file */
+    LOG_DRAIN_TIMEOUT_MS = 2000, /* for the last lines of a file that takes none */
     ACCEPT_PAUSE_MS = 50,        /* after EMFILE */
     ACCEPT_BATCH_MAX = 64,       /* connections per listener and loop turn */
     LISTEN_BACKLOG = 4096,       /* entries; capped by net.core.somaxconn */
@@ -165,10 +171,10 @@ enum {
     ADMIN_TIMEOUT_MS = 10000,         /* from accept to the last byte */
     ADMIN_RELOAD_TIMEOUT_MS = 120000, /* the same for a client that waits for a reload */
     ADMIN_REPLY_BYTES_MAX = 16777216,
-    HANDOVER_FDS_MAX = 16384,     /* their numbers fit one environment variable */
-    HANDOVER_TIMEOUT_MS = 60000,  /* for the new program to say that it is ready */
-    STOP_TIMEOUT_S = 60,              /* from the end of the loop to the end of the process */
-    DRAIN_MARGIN_MS = 2000,       /* after DRAIN_TIMEOUT_MS, for workers to report */
+    HANDOVER_FDS_MAX = 16384,        /* their numbers fit one environment variable */
+    HANDOVER_TIMEOUT_MS = 60000,     /* for the new program to say that it is ready */
+    STOP_TIMEOUT_S = 60,             /* from the end of the loop to the end of the process */
+    DRAIN_MARGIN_MS = 2000,          /* after DRAIN_TIMEOUT_MS, for workers to report */
     RELOAD_SWEEP_TIMEOUT_MS = 30000, /* for the workers to judge every connection again */
     RELOAD_TEXT_MAX = 65536,         /* error lines of the last reload that status keeps */
 };

@@ -18,8 +18,8 @@ struct addrset {
 };
 
 /* Aborts on out of memory: control plane. addrs are copied. */
-struct addrset *addrset_new(const char *name, uint16_t port, const struct addr *addrs,
-                            size_t count);
+struct addrset *
+addrset_new(const char *name, uint16_t port, const struct addr *addrs, size_t count);
 struct addrset *addrset_ref(struct addrset *s);
 void addrset_unref(struct addrset *s); /* NULL is fine */
 /* Same addresses in any order. */

@@ -1,0 +1,763 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of an accepted connection as one visible state machine (conn.h has the picture).
+ * Called by the listener (accept), the loop (I/O, timer, end-of-turn task) and by streams
+ * through conn_kick. Owns descriptor, TLS, buffers, identity. Does all client-side I/O;
+ * knows nothing of HTTP beyond the codec interface.
+ */
+#include "proxy/conn.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "proxy/stream.h"
+#include "proxy/sweep.h"
+
+static const char *const end_texts[] = {
+#define X(name, text) text,
+    CONN_ENDS
+#undef X
+};
+
+const char *
+conn_end_text(enum conn_end end)
+{
+    return end_texts[end];
+}
+
+const struct site_listener *
+conn_listener(const struct conn *c)
+{
+    const struct site *site = c->w->site->site;
+
+    return c->listener_index < site->listener_count ? &site->listeners[c->listener_index] : NULL;
+}
+
+/* ---- birth ------------------------------------------------------------------------------ */
+
+static void on_io(void *arg, unsigned bits);
+static void on_timer(void *arg);
+static int64_t conn_deadline(const struct conn *c);
+
+static void
+on_step_task(void *arg)
+{
+    struct conn *c = arg;
+
+    if (c->state != CONN_CLOSED)
+        conn_step(c);
+}
+
+static void
+conn_free(struct conn *c)
+{
+    struct worker *w = c->w;
+
+    list_remove(&c->link);
+    loop_task_cancel(&c->step_task);
+    loop_task_cancel(&c->free_task);
+    loop_timer_done(&c->timer);
+    arena_done(&c->arena);
+    c->magic = MAGIC_DEAD;
+    pool_release(&w->conn_pool, c);
+}
+
+static void
+on_free_task(void *arg)
+{
+    conn_free(arg);
+}
+
+void
+conns_reap(struct worker *w)
+{
+    list_for_each_safe (node, &w->dead_conns)
+        conn_free(container_of(node, struct conn, link));
+}
+
+static void
+conn_trace_id_make(struct conn *c)
+{
+    uint8_t random[16];
+
+    worker_random(c->w, random, sizeof(random));
+    memcpy(c->trace_id, "TID_", 4);
+    str_hex_lower(c->trace_id + 4, random, sizeof(random));
+    c->trace_id[36] = '\0';
+}
+
+static struct conn *
+conn_new(struct worker *w, struct worker_listener *wl, int fd, const struct addr *from)
+{
+    struct conn *c = pool_acquire(&w->conn_pool);
+
+    if (c == NULL)
+        return NULL;
+    memset(c, 0, sizeof(*c));
+    c->magic = MAGIC_CONN;
+    c->w = w;
+    c->fd = fd;
+    c->peer = *from;
+    c->client = *from;
+    c->local = wl->local;
+    c->listener_index = wl->index;
+    c->listener_port = addr_port(&wl->local);
+    c->accepted_us = loop_now(w->loop)->mono_us;
+    c->started_ms = worker_now_ms(w);
+    list_init(&c->streams);
+    arena_init(&c->arena, CONN_ARENA_BLOCK, CONN_ARENA_MAX);
+    loop_task_init(&c->step_task, on_step_task, c);
+    loop_task_init(&c->free_task, on_free_task, c);
+    loop_timer_init(w->loop, &c->timer, on_timer, c);
+    conn_trace_id_make(c);
+    list_push_tail(&w->conns, &c->link);
+    w->conn_count++;
+    w->handshake_count++;
+    metrics_add(&w->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
+    metrics_add(&w->metrics, METRIC_CONNECTIONS_ACTIVE, 1);
+    metrics_add(&w->metrics, METRIC_HANDSHAKES_PENDING, 1);
+    return c;
+}
+
+/* Which phase comes first is the listener's; an untrusted source may not speak PROXY. */
+static bool
+conn_begin(struct conn *c)
+{
+    const struct site_listener *l = conn_listener(c);
+    bool is_trusted = l->proxy_source_count == 0;
+
+    c->listener_name = arena_str(&c->arena, l->name);
+    c->elb = arena_str(&c->arena, l->elb);
+    for (size_t i = 0; i < l->proxy_source_count && !is_trusted; i++)
+        is_trusted = cidr_contains(&l->proxy_sources[i], &c->peer);
+    if (l->proxy_mode == PROXY_REQUIRED && !is_trusted)
+        return false;
+    c->state = l->proxy_mode != PROXY_OFF && is_trusted ? CONN_PROXY : CONN_HANDSHAKE;
+    return c->listener_name.ptr != NULL && c->elb.ptr != NULL;
+}
+
+void
+conn_accept(struct worker *w, struct worker_listener *wl, int fd, const struct addr *from)
+{
+    struct conn *c = NULL;
+
+    if (w->handshake_count < WORKER_HANDSHAKES_MAX && !w->is_draining)
+        c = conn_new(w, wl, fd, from);
+    if (c == NULL) {
+        metrics_add(&w->metrics, METRIC_CONNECTIONS_REJECTED, 1);
+        sock_close_reset(fd);
+        if (w->conn_count >= WORKER_CONNS_MAX)
+            listener_pause(&wl->ls);
+        return;
+    }
+    if (!conn_begin(c)) {
+        metrics_add(&w->metrics, METRIC_PROXY_HEADER_ERRORS, 1);
+        conn_close(c, CONN_END_PROXY_HEADER);
+        return;
+    }
+    if (loop_watch_add(w->loop, &c->watch, fd, on_io, c) != 0) {
+        conn_close(c, CONN_END_IO);
+        return;
+    }
+    loop_timer_set(&c->timer, conn_deadline(c));
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+static void
+conn_leave_handshake(struct conn *c)
+{
+    c->w->handshake_count--;
+    metrics_sub(&c->w->metrics, METRIC_HANDSHAKES_PENDING, 1);
+}
+
+static void
+conn_log_end(struct conn *c)
+{
+    char ip[ADDR_TEXT_MAX];
+
+    if (!log_is_on(LOG_DEBUG))
+        return;
+    addr_format_ip(&c->peer, ip);
+    log_event(LOG_DEBUG, "conn", "%s from %s ended: %s (%llu requests, %llu bytes in, %llu out)",
+              c->trace_id, ip, conn_end_text(c->end), (unsigned long long)c->request_count,
+              (unsigned long long)c->bytes_in, (unsigned long long)c->bytes_out);
+}
+
+static int conn_write(struct conn *c);
+
+/* Last words to a client that is cut off for a reason it should know: GOAWAY, close_notify. As far
+ * as the socket takes them now. */
+static void
+conn_farewell(struct conn *c)
+{
+    c->is_stepping = true; /* whatever fails in here, the connection is being closed */
+    c->codec->drain(c);
+    c->codec->collect(c);
+    if (conn_write(c) == 0)
+        (void)!tls_shutdown(c->tls);
+    c->is_stepping = false;
+}
+
+static void
+conn_close_now(struct conn *c)
+{
+    struct worker *w = c->w;
+    enum conn_end end = c->end;
+
+    list_for_each_safe (node, &c->streams)
+        stream_cancel(container_of(node, struct stream, link),
+                      end == CONN_END_REVOKED ? STREAM_END_REVOKED : STREAM_END_CLIENT_CLOSED);
+    if (c->state < CONN_OPEN)
+        conn_leave_handshake(c);
+    if (c->state == CONN_OPEN &&
+        (end == CONN_END_REVOKED || end == CONN_END_POLICY || end == CONN_END_DRAINED))
+        conn_farewell(c);
+    conn_log_end(c);
+    if (c->codec != NULL)
+        c->codec->done(c);
+    c->codec = NULL;
+    c->state = CONN_CLOSED;
+    sweep_on_conn_gone(w, c);
+    loop_watch_remove(&c->watch);
+    tls_free(c->tls);
+    c->tls = NULL;
+    for (int i = 0; i < c->chain_count; i++)
+        X509_free(c->chain[i]);
+    c->chain_count = 0;
+    if (end == CONN_END_PROXY_HEADER || end == CONN_END_SLOW)
+        sock_close_reset(c->fd);
+    else
+        close(c->fd);
+    c->fd = -1;
+    worker_buf_drop(w, &c->in);
+    worker_buf_drop(w, &c->out);
+    loop_timer_set(&c->timer, 0);
+    list_remove(&c->link);
+    list_push_tail(&w->dead_conns, &c->link);
+    loop_defer(w->loop, &c->free_task);
+    w->conn_count--;
+    metrics_sub(&w->metrics, METRIC_CONNECTIONS_ACTIVE, 1);
+    worker_on_conn_gone(w);
+}
+
+void
+conn_close(struct conn *c, enum conn_end end)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    magic_check(c, MAGIC_CONN);
+    if (c->end == CONN_END_NONE)
+        c->end = end;
+    if (c->is_stepping)
+        c->must_close = true;
+    else
+        conn_close_now(c);
+}
+
+void
+conn_finish(struct conn *c, enum conn_end end)
+{
+    if (c->state >= CONN_FLUSH)
+        return;
+    gw_assert(c->state == CONN_OPEN);
+    c->end = end;
+    c->state = CONN_FLUSH;
+    c->started_ms = worker_now_ms(c->w);
+    conn_kick(c);
+}
+
+void
+conn_drain(struct conn *c)
+{
+    if (c->is_draining || c->state >= CONN_FLUSH)
+        return;
+    c->is_draining = true;
+    if (c->state == CONN_OPEN)
+        c->codec->drain(c);
+    conn_kick(c);
+}
+
+void
+conn_kick(struct conn *c)
+{
+    if (c->state == CONN_CLOSED)
+        return;
+    loop_defer(c->w->loop, &c->step_task);
+}
+
+/* ---- PROXY protocol --------------------------------------------------------------------- */
+
+static void
+conn_proxy_apply(struct conn *c, const struct proxy_header *h)
+{
+    if (!h->is_local) {
+        c->client = h->source;
+        c->client_is_proxied = true;
+    }
+    memcpy(c->vpce_id, h->vpce_id, sizeof(c->vpce_id));
+    c->state = CONN_HANDSHAKE;
+    c->started_ms = worker_now_ms(c->w);
+}
+
+/* Looks with MSG_PEEK and then takes exactly the header, so that TLS finds its own first byte. */
+static void
+conn_step_proxy(struct conn *c)
+{
+    uint8_t bytes[PROXY_HEADER_MAX + 1];
+    struct proxy_header header;
+    size_t len = 0;
+    ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_PEEK);
+    int r;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        metrics_add(&c->w->metrics, METRIC_HEALTH_PROBES, 1);
+        conn_close(c, CONN_END_PROBE);
+        return;
+    }
+    c->got_bytes = true;
+    r = proxy_header_parse(str_make(bytes, (size_t)n), &header, &len);
+    if (r == GW_E_AGAIN)
+        return;
+    if (r == GW_E_NOTFOUND && conn_listener(c) != NULL &&
+        conn_listener(c)->proxy_mode == PROXY_OPTIONAL) {
+        c->state = CONN_HANDSHAKE;
+        return;
+    }
+    if (r != 0 || recv(c->fd, bytes, len, 0) != (ssize_t)len) {
+        metrics_add(&c->w->metrics, METRIC_PROXY_HEADER_ERRORS, 1);
+        conn_close(c, CONN_END_PROXY_HEADER);
+        return;
+    }
+    conn_proxy_apply(c, &header);
+}
+
+/* ---- TLS handshake ---------------------------------------------------------------------- */
+
+static void
+conn_open(struct conn *c)
+{
+    conn_leave_handshake(c);
+    c->state = CONN_OPEN;
+    c->activity_ms = worker_now_ms(c->w);
+    c->codec = tls_alpn(c->tls) == TLS_ALPN_H2 ? &codec_h2 : &codec_h1;
+    metrics_add(&c->w->metrics,
+                tls_is_resumed(c->tls) ? METRIC_HANDSHAKES_RESUMED : METRIC_HANDSHAKES_FULL, 1);
+    if (c->codec->open(c) != 0) {
+        c->codec = NULL;
+        conn_close(c, CONN_END_LIMIT);
+        return;
+    }
+    if (c->is_draining)
+        c->codec->drain(c);
+}
+
+/* The alert has been written; give the client time to read it instead of a reset. */
+static void
+conn_handshake_failed(struct conn *c)
+{
+    c->end = CONN_END_HANDSHAKE;
+    if (c->refusal == REASON_NONE)
+        c->refusal = tls_reason(c->tls);
+    if (!c->got_bytes && c->refusal == REASON_NONE) {
+        metrics_add(&c->w->metrics, METRIC_HEALTH_PROBES, 1);
+        conn_close(c, CONN_END_PROBE);
+        return;
+    }
+    if (c->refusal == REASON_NONE)
+        c->refusal = REASON_UNMAPPED;
+    metrics_add(&c->w->metrics, METRIC_HANDSHAKES_FAILED, 1);
+    metrics_refused(&c->w->metrics, c->refusal);
+    conn_log_line(c);
+    conn_leave_handshake(c);
+    c->sent_notify = true;
+    c->state = CONN_FLUSH;
+    c->started_ms = worker_now_ms(c->w);
+}
+
+static void
+conn_step_handshake(struct conn *c)
+{
+    const struct site_listener *l = conn_listener(c);
+    int r;
+
+    if (!c->got_bytes)
+        return; /* no TLS object before the first byte: health checks stay cheap */
+    if (c->tls == NULL) {
+        c->tls = tls_accept(c->w->snap->tls_servers[l->policies[0].tls_index], c->fd,
+                            &conn_tls_hooks, c);
+        if (c->tls == NULL) {
+            conn_close(c, CONN_END_LIMIT);
+            return;
+        }
+        tls_on_ready(c->tls, true, true, false);
+    }
+    r = tls_handshake(c->tls);
+    if (r == GW_E_WANT_READ || r == GW_E_WANT_WRITE)
+        return;
+    if (r != 0) {
+        conn_handshake_failed(c);
+        return;
+    }
+    if (conn_establish(c) != 0) {
+        conn_handshake_failed(c);
+        return;
+    }
+    conn_open(c);
+    if (!conn_is_closing(c))
+        conn_log_line(c);
+}
+
+/* ---- open: reading and writing ----------------------------------------------------------- */
+
+static void
+conn_read_ended(struct conn *c, int err)
+{
+    c->saw_eof = true;
+    if (err == GW_E_CLOSED)
+        c->end = CONN_END_CLIENT_CLOSED;
+    else
+        c->end = err == GW_E_RESET ? CONN_END_CLIENT_RESET : CONN_END_IO;
+}
+
+/* True when something was read. */
+static bool
+conn_read(struct conn *c)
+{
+    size_t n = 0;
+    int r;
+
+    if (c->saw_eof || !c->codec->wants_read(c))
+        return false;
+    if (!worker_buf_ensure(c->w, &c->in, 1))
+        return false;
+    r = tls_read(c->tls, buf_tail(&c->in), buf_room(&c->in), &n);
+    if (r != 0) {
+        if (err_class(r) != ERR_CLASS_BLOCKED)
+            conn_read_ended(c, r);
+        return c->saw_eof;
+    }
+    buf_commit(&c->in, n);
+    c->bytes_in += n;
+    c->activity_ms = worker_now_ms(c->w);
+    metrics_add(&c->w->metrics, METRIC_CLIENT_BYTES_IN, n);
+    return true;
+}
+
+/* 0 when out is empty, WANT_*, or the error. */
+static int
+conn_write(struct conn *c)
+{
+    while (buf_len(&c->out) > 0) {
+        struct str s = buf_peek(&c->out);
+        size_t n = 0;
+        int r = tls_write(c->tls, s.ptr, s.len, &n);
+
+        if (r != 0) {
+            if (c->write_ms == 0)
+                c->write_ms = worker_now_ms(c->w);
+            return r;
+        }
+        buf_consume(&c->out, n);
+        c->bytes_out += n;
+        c->activity_ms = worker_now_ms(c->w);
+        c->write_ms = 0;
+        metrics_add(&c->w->metrics, METRIC_CLIENT_BYTES_OUT, n);
+    }
+    c->write_ms = 0;
+    return tls_flush(c->tls);
+}
+
+/* One round: output that is ready leaves first, then input is taken. True when it moved. */
+static bool
+conn_open_round(struct conn *c)
+{
+    bool has_moved = false;
+    size_t before;
+    int r;
+
+    c->codec->collect(c);
+    before = buf_len(&c->out);
+    r = conn_write(c);
+    if (r != 0 && err_class(r) != ERR_CLASS_BLOCKED) {
+        conn_close(c, r == GW_E_CLOSED || r == GW_E_RESET ? CONN_END_CLIENT_RESET : CONN_END_IO);
+        return false;
+    }
+    has_moved = buf_len(&c->out) < before;
+    if (conn_read(c)) {
+        has_moved = true;
+        c->codec->on_input(c);
+    } else if (has_moved) {
+        c->codec->on_input(c); /* room was made: what waited for it may go on */
+    }
+    return has_moved;
+}
+
+static void
+conn_after_rounds(struct conn *c)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    if (c->wants_abort) {
+        conn_close(c, CONN_END_PROTOCOL);
+        return;
+    }
+    if (c->saw_eof && buf_len(&c->in) == 0) {
+        conn_close(c, c->end);
+        return;
+    }
+    if (c->saw_eof && c->stream_count > 0) {
+        conn_close(c, c->end); /* gone while it waits for an answer */
+        return;
+    }
+    if (c->saw_eof && !c->wants_close) {
+        conn_close(c, c->end); /* the rest can never become a request */
+        return;
+    }
+    if (c->wants_close && c->stream_count == 0)
+        conn_finish(c, c->is_draining ? CONN_END_DRAINED : CONN_END_DONE);
+}
+
+static void
+conn_step_open(struct conn *c)
+{
+    int rounds = 0;
+
+    c->codec->on_input(c);
+    while (c->state == CONN_OPEN && !c->must_close && conn_open_round(c)) {
+        if (++rounds >= STEP_ROUNDS_MAX) {
+            c->must_step = true;
+            break;
+        }
+    }
+    if (c->state == CONN_OPEN && !c->must_close) {
+        c->codec->collect(c);
+        if (buf_len(&c->out) > 0 && c->write_ms == 0)
+            c->must_step = true;
+    }
+    if (!c->must_close)
+        conn_after_rounds(c);
+    if (c->state != CONN_OPEN || c->must_close)
+        return;
+    worker_buf_trim(c->w, &c->in);
+    worker_buf_trim(c->w, &c->out);
+}
+
+/* ---- closing ----------------------------------------------------------------------------- */
+
+static void
+conn_step_flush(struct conn *c)
+{
+    int r = conn_write(c);
+
+    if (r == 0 && !c->sent_notify) {
+        r = tls_shutdown(c->tls);
+        c->sent_notify = r == 0;
+    }
+    if (r != 0 && err_class(r) == ERR_CLASS_BLOCKED)
+        return;
+    if (r != 0 || c->saw_eof) {
+        conn_close(c, c->end);
+        return;
+    }
+    shutdown(c->fd, SHUT_WR);
+    c->state = CONN_LINGER;
+    c->started_ms = worker_now_ms(c->w);
+}
+
+/* Reads and drops raw bytes, so that our last words are not lost to a reset. */
+static void
+conn_step_linger(struct conn *c)
+{
+    char sink[16384];
+    ssize_t n;
+
+    for (int i = 0; i < STEP_ROUNDS_MAX; i++) {
+        n = recv(c->fd, sink, sizeof(sink), 0);
+        if (n > 0) {
+            c->linger_bytes += (uint64_t)n;
+            if (c->linger_bytes <= LINGER_BYTES_MAX)
+                continue;
+        }
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        conn_close(c, c->end);
+        return;
+    }
+    c->must_step = true;
+}
+
+/* ---- the machine -------------------------------------------------------------------------- */
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    if (a == 0 || b == 0)
+        return a == 0 ? b : a;
+    return a < b ? a : b;
+}
+
+/* When the certificate or its list ends, on the monotonic clock. */
+static int64_t
+conn_validity_deadline(const struct conn *c)
+{
+    const struct clock *now = loop_now(c->w->loop);
+    int64_t left_s;
+
+    if (c->chain_count == 0 || c->valid_until_s == INT64_MAX)
+        return 0;
+    left_s = c->valid_until_s - clock_wall_s(now);
+    if (left_s > VALIDITY_CHECK_MAX_S)
+        left_s = VALIDITY_CHECK_MAX_S;
+    return now->mono_ms + (left_s < 0 ? 0 : left_s) * 1000 + 1000;
+}
+
+static int64_t
+conn_deadline(const struct conn *c)
+{
+    int64_t at = 0;
+
+    switch (c->state) {
+    case CONN_PROXY:
+        return c->started_ms + PROXY_HEADER_TIMEOUT_MS;
+    case CONN_HANDSHAKE:
+        return c->started_ms + HANDSHAKE_TIMEOUT_MS;
+    case CONN_OPEN:
+        at = earlier(c->codec->deadline(c), conn_validity_deadline(c));
+        return c->write_ms == 0 ? at : earlier(at, c->write_ms + WRITE_STALL_TIMEOUT_MS);
+    case CONN_FLUSH:
+    case CONN_LINGER:
+        return c->started_ms + LINGER_TIMEOUT_MS;
+    case CONN_CLOSED:
+        break;
+    }
+    return 0;
+}
+
+static void
+conn_step_once(struct conn *c)
+{
+    enum conn_state before;
+
+    do {
+        before = c->state;
+        switch (c->state) {
+        case CONN_PROXY:
+            conn_step_proxy(c);
+            break;
+        case CONN_HANDSHAKE:
+            conn_step_handshake(c);
+            break;
+        case CONN_OPEN:
+            conn_step_open(c);
+            break;
+        case CONN_FLUSH:
+            conn_step_flush(c);
+            break;
+        case CONN_LINGER:
+            conn_step_linger(c);
+            break;
+        case CONN_CLOSED:
+            break;
+        }
+    } while (c->state != before && !conn_is_closing(c));
+}
+
+void
+conn_step(struct conn *c)
+{
+    magic_check(c, MAGIC_CONN);
+    gw_assert(!c->is_stepping);
+    c->is_stepping = true;
+    c->must_step = false;
+    conn_step_once(c);
+    c->is_stepping = false;
+    if (c->must_close) {
+        conn_close_now(c);
+        return;
+    }
+    if (c->must_step)
+        conn_kick(c);
+    loop_timer_set(&c->timer, conn_deadline(c));
+}
+
+static void
+on_io(void *arg, unsigned bits)
+{
+    struct conn *c = arg;
+
+    magic_check(c, MAGIC_CONN);
+    if (bits & LOOP_READ)
+        c->got_bytes = true;
+    if (c->tls != NULL)
+        tls_on_ready(c->tls, (bits & LOOP_READ) != 0, (bits & LOOP_WRITE) != 0,
+                     (bits & LOOP_CLOSED) != 0);
+    conn_step(c);
+}
+
+static void
+conn_handshake_timeout(struct conn *c)
+{
+    if (!c->got_bytes) {
+        metrics_add(&c->w->metrics, METRIC_HEALTH_PROBES, 1);
+        conn_close(c, CONN_END_PROBE);
+        return;
+    }
+    c->refusal = REASON_HANDSHAKE_TIMEOUT;
+    metrics_add(&c->w->metrics, METRIC_HANDSHAKES_FAILED, 1);
+    metrics_refused(&c->w->metrics, c->refusal);
+    conn_log_line(c);
+    conn_close(c, CONN_END_HANDSHAKE_TIMEOUT);
+}
+
+static void
+conn_open_deadline(struct conn *c, int64_t now)
+{
+    if (c->write_ms != 0 && now >= c->write_ms + WRITE_STALL_TIMEOUT_MS) {
+        conn_close(c, CONN_END_SLOW);
+        return;
+    }
+    if (c->chain_count > 0 && clock_wall_s(loop_now(c->w->loop)) > c->valid_until_s) {
+        c->judged_generation = 0; /* of no snapshot: forces a new judgement */
+        if (!sweep_judge(c))
+            return;
+    }
+    c->codec->on_deadline(c, now);
+    if (c->state != CONN_CLOSED)
+        conn_step(c);
+}
+
+static void
+on_timer(void *arg)
+{
+    struct conn *c = arg;
+    int64_t now = worker_now_ms(c->w);
+
+    magic_check(c, MAGIC_CONN);
+    switch (c->state) {
+    case CONN_PROXY:
+        if (c->got_bytes)
+            metrics_add(&c->w->metrics, METRIC_PROXY_HEADER_ERRORS, 1);
+        conn_close(c, c->got_bytes ? CONN_END_PROXY_HEADER : CONN_END_PROBE);
+        break;
+    case CONN_HANDSHAKE:
+        conn_handshake_timeout(c);
+        break;
+    case CONN_OPEN:
+        conn_open_deadline(c, now);
+        break;
+    case CONN_FLUSH:
+    case CONN_LINGER:
+        conn_close(c, c->end);
+        break;
+    case CONN_CLOSED:
+        break;
+    }
+}
