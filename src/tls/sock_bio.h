@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The BIO between libssl and a non-blocking, edge-triggered socket. It makes no system call
+ * that is known to block, and while corked gathers records so that several leave in one write.
+ * One thread; the state is embedded in the tls_io and outlives the BIO.
+ */
+#ifndef TLS_SOCK_BIO_H
+#define TLS_SOCK_BIO_H
+
+#include <openssl/bio.h>
+
+#include "base/buf.h"
+#include "base/pool.h"
+
+struct sock_bio {
+    int fd;           /* borrowed */
+    int error;        /* errno of the failure that ended the socket */
+    bool is_readable; /* as far as is known: false only after EAGAIN or its equal */
+    bool is_writable;
+    bool was_short;   /* the last read returned less than asked for */
+    bool wrote_since; /* a write succeeded after that read */
+    bool saw_closed;  /* the loop told that the other side has shut down */
+    bool saw_eof;
+    bool is_corked;
+    struct pool *blocks; /* where held comes from; NULL: nothing is held back */
+    struct buf held;     /* records not yet sent; storage only while there are some */
+};
+
+/* To be freed with BIO_meth_free after the last BIO made of it. */
+BIO_METHOD *sock_bio_method_new(void);
+/* *s is zeroed but for what this sets. NULL without memory. */
+BIO *sock_bio_new(const BIO_METHOD *method, struct sock_bio *s, int fd);
+void sock_bio_on_ready(struct sock_bio *s, bool readable, bool writable, bool saw_closed);
+/* Sends what is held. 0, GW_E_WANT_WRITE, or GW_E_RESET with s->error. */
+int sock_bio_flush(struct sock_bio *s) GW_MUST_USE;
+/* Gives the block back; what it held is lost. */
+void sock_bio_done(struct sock_bio *s);
+
+#endif

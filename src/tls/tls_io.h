@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SSL over a non-blocking descriptor, for both directions. One table turns libssl's
+ * want-read and want-write into what the state machine waits for, whichever operation
+ * asked. A thin BIO of our own stands between libssl and the socket: it remembers that a
+ * short read has drained an edge-triggered socket (saving the read that would block) and
+ * can hold back records so that several leave in one write.
+ *
+ * The OpenSSL error queue is read and cleared here; nobody above sees it.
+ */
+#ifndef TLS_TLS_IO_H
+#define TLS_TLS_IO_H
+
+#include <openssl/ssl.h>
+
+#include "base/pool.h"
+#include "base/str.h"
+#include "cert/reason.h"
+#include "tls/tls_ctx.h"
+
+struct tls_io;
+
+/* Called inside the handshake, on the connection's thread. */
+struct tls_hooks {
+    /* The ClientHello has been read; sni is canonical (host_canonical) or empty. Choose
+     * the policy: a tls_server. NULL refuses with unrecognized_name. May be NULL: the one given
+     * to tls_accept is used. */
+    struct tls_server *(*on_client_hello)(void *arg, struct str sni);
+    /* The client sent a certificate and libssl asks for the verdict, before the client has proved
+     * possession of the key. chain is what was sent, leaf included; may be NULL. Returns
+     * REASON_NONE to go on; anything else fails the handshake with that reason's alert. Not called
+     * without one. */
+    enum reason (*on_client_cert)(void *arg, X509 *leaf, STACK_OF(X509) * chain);
+};
+
+/* The server side of fd. hooks and arg live as long as the tls_io. The descriptor is borrowed. */
+struct tls_io *
+tls_accept(struct tls_server *server, int fd, const struct tls_hooks *hooks, void *arg) GW_MUST_USE;
+/* The client side. server_name is sent as SNI (unless it is an address) and must be in the
+ * certificate. session_slot: where the session for resumption is kept between connections, owned
+ * by the caller, freed with tls_session_free; may be NULL. */
+struct tls_io *tls_connect(struct tls_client *client, int fd, const char *server_name,
+                           SSL_SESSION **session_slot) GW_MUST_USE;
+/* Frees without a word on the wire. NULL is fine. */
+void tls_free(struct tls_io *t);
+void tls_session_free(SSL_SESSION *s);
+
+/* Readiness, as told by the loop. saw_closed: LOOP_CLOSED was among the bits. */
+void tls_on_ready(struct tls_io *t, bool readable, bool writable, bool saw_closed);
+
+/* All of these: 0 or a byte count on success; GW_E_WANT_READ / GW_E_WANT_WRITE when the socket
+ * is not ready for what libssl needs; GW_E_CLOSED (close_notify or, for read, end of stream),
+ * GW_E_RESET, GW_E_TLS (tls_error tells). */
+int tls_handshake(struct tls_io *t) GW_MUST_USE;
+/* Up to n bytes. */
+int tls_read(struct tls_io *t, void *dst, size_t n, size_t *ret_n) GW_MUST_USE;
+/* Up to n bytes are taken; a partial count is normal. After WANT_WRITE call again with at least
+ * the same bytes (moving buffers are allowed). */
+int tls_write(struct tls_io *t, const void *src, size_t n, size_t *ret_n) GW_MUST_USE;
+/* Bytes that libssl or the BIO already hold: a read will not need the socket. */
+bool tls_has_pending(const struct tls_io *t);
+/* Where tls_cork takes the block in which records wait: the worker's IO blocks. The pool outlives
+ * t. Without it, or when it is exhausted, tls_cork changes nothing. */
+void tls_set_pool(struct tls_io *t, struct pool *blocks);
+/* From here to tls_flush records are gathered and leave together; what does not fit the block
+ * leaves at once with what was held. Every tls_cork needs its tls_flush in the same turn. */
+void tls_cork(struct tls_io *t);
+/* What was held back leaves. 0, WANT_WRITE (call again when writable) or RESET. */
+int tls_flush(struct tls_io *t) GW_MUST_USE;
+/* True when the end came with close_notify (a truncation can be told apart). */
+bool tls_saw_close_notify(const struct tls_io *t);
+/* Sends close_notify; 0 when it left, WANT_WRITE when to try again. */
+int tls_shutdown(struct tls_io *t) GW_MUST_USE;
+
+/* Facts, valid after the handshake (or its failure, as far as known). Borrowed from t. */
+enum tls_alpn tls_alpn(const struct tls_io *t);
+const char *tls_version(const struct tls_io *t); /* "TLSv1.3", "-" */
+const char *tls_cipher(const struct tls_io *t);  /* OpenSSL name, "-" */
+const char *tls_group(const struct tls_io *t);   /* key-exchange group, "-" */
+struct str tls_sni(const struct tls_io *t);      /* canonical; empty when none or malformed */
+bool tls_used_default_certificate(const struct tls_io *t); /* SNI matched none */
+X509 *tls_peer_leaf(const struct tls_io *t);               /* borrowed, NULL without */
+STACK_OF(X509) * tls_peer_chain(const struct tls_io *t);   /* borrowed, leaf included on servers */
+bool tls_is_resumed(const struct tls_io *t);
+/* The last failure: REASON_NONE for plain I/O; for servers the reason of the connection log
+ * (MISSING, PROTOCOL_MISMATCH, MAX_SIZE, what on_client_cert returned, UNMAPPED). */
+enum reason tls_reason(const struct tls_io *t);
+/* Plain words of the last failure, printable ASCII. */
+const char *tls_error(const struct tls_io *t);
+
+#endif
