@@ -5,22 +5,19 @@
 # and counts in FOLDER/obj. A line or branch counts as run when any test program ran it.
 set -u
 
-root=$PWD
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-case $1 in /*) folder=$1 ;; *) folder=$root/$1 ;; esac
+folder=$1
 
 for notes in $(find "$folder/obj/src" -name '*.gcno' | LC_ALL=C sort); do
     [ -f "${notes%.gcno}.gcda" ] || printf 'not run: %s\n' "${notes#"$folder"/obj/}" >&2
     # The text form, one file after the other: lines and their branches.
-    gcov -b -c -t -s "$root" "$notes" 2>/dev/null
+    gcov -b -c -t "$notes" 2>/dev/null
 done | awk '
     # "        -:    0:Source:src/base/str.c" begins a file.
     $0 ~ /^ *-: *0:Source:/ {
         sub(/.*0:Source:/, "")
         file = $0
         is_ours = file ~ /^src\/.*\.c$/
+        if (is_ours) name_of[++files] = file
         split(file, part, "/")
         floor = part[3] != "" ? part[2] : "main"
         next
@@ -46,10 +43,10 @@ done | awk '
             percent(c, d)
     }
     END {
-        for (f in file_lines) {
-            row(f, file_lines_run[f], file_lines[f], file_branches_run[f], file_branches[f]) | "sort"
+        for (i = 1; i <= files; i++) {
+            f = name_of[i]
+            row(f, file_lines_run[f], file_lines[f], file_branches_run[f], file_branches[f])
         }
-        close("sort")
         print ""
         n = split("base http cert net policy tls obs conf proxy ctl main", order, " ")
         for (i = 1; i <= n; i++) {

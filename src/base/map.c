@@ -138,7 +138,7 @@ map_put(struct map *m, struct str key, void *value)
     gw_assert(value != NULL);
     if (is_new && m->count == m->count_max)
         return GW_E_LIMIT;
-    if (is_new && (m->count + 1) * 4 > m->slot_count * 3) {
+    if (slot == NULL || (is_new && (m->count + 1) * 4 > m->slot_count * 3)) {
         int err = grow(m);
 
         if (err != 0)
