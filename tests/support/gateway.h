@@ -56,7 +56,7 @@ enum gateway_reload gateway_reload(struct gateway *g);
 struct bytes gateway_log(const struct gateway *g, const char *name);
 /* True when DIR/NAME contains text within the time. */
 bool gateway_wait_log(const struct gateway *g, const char *name, const char *text, int timeout_ms);
-/* Diagnostic log (standard error) so far, and since the start or the last proc_mark. */
+/* The whole diagnostic log (standard error) so far. */
 struct bytes gateway_diag(const struct gateway *g);
 
 /* GET on the admin address: status, and the body into out (may be NULL). */
