@@ -190,9 +190,15 @@ main() {
         is_optional "$package" && are_lists_fresh && [ -z "$(candidate "$package")" ] && continue
         needed="$needed $package"
     done
+    if [ -n "$needed" ] && [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null 2>&1; then
+        for package in $needed; do
+            is_optional "$package" ||
+                die "missing:$needed; neither root nor sudo is at hand to install it"
+        done
+        say "cannot be installed without root, their checks are skipped:$needed"
+        needed=
+    fi
     if [ -n "$needed" ]; then
-        [ "$(id -u)" = 0 ] || command -v sudo >/dev/null 2>&1 ||
-            die "missing:$needed; neither root nor sudo is at hand to install it"
         are_lists_fresh || { update_lists; updated=yes; }
         found=
         for package in $needed; do
