@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of commands, and the short ones: run, check, version, help. Called by main.
+ * Owns nothing. Must never do what another command is for.
+ */
+#include "ctl/commands.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "conf/snapshot.h"
+#include "conf/yaml_library.h"
+#include "ctl/commands_priv.h"
+#include "ctl/gateway.h"
+#include "ctl/mem.h"
+#include "net/net_library.h"
+#include "proxy/h2_library.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *arguments;
+    const char *text;
+};
+
+static int command_run(int argc, char **argv);
+static int command_check(int argc, char **argv);
+static int command_deny(int argc, char **argv);
+static int command_version(int argc, char **argv);
+static int command_help(int argc, char **argv);
+
+static const struct command commands[] = {
+    {"run", command_run, "-c FILE", "run the gateway in the foreground"},
+    {"check", command_check, "-c FILE",
+     "load the configuration and every file it names; print every error"},
+    {"explain", command_explain,
+     "-c FILE [--listener NAME] [--sni HOST] --cert CHAIN.pem [--untrusted FILE]\n"
+     "           [--method M --host H --path P --header 'K: V' --source IP --vpc-endpoint ID]\n"
+     "           [--at RFC3339] [--json]\n"
+     "  explain  --trust-store CA.pem [--crl FILE]... [--untrusted FILE] [--at RFC3339] [--json]\n"
+     "           --cert LEAF.pem",
+     "judge a client certificate, and a request, as live traffic would be; print each step"},
+    {"reload", command_reload, "[-c FILE | --socket PATH]",
+     "reload the running gateway; print what was loaded or every error"},
+    {"status", command_status, "[-c FILE | --socket PATH] [--json]",
+     "print the state of the running gateway"},
+    {"deny", command_deny, "add | remove | list", "the deny list (not available yet)"},
+    {"version", command_version, "", "print the version and those of the libraries"},
+    {"help", command_help, "", "print this"},
+};
+
+int
+command_usage(const char *command, const char *fmt, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "sallyport %s: ", command);
+    va_start(args, fmt);
+    (void)vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputs("; `sallyport help` shows what there is\n", stderr);
+    return COMMAND_USAGE;
+}
+
+static int
+command_help(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    puts("Sallyport, a mutual-TLS gateway for private APIs.\n\nusage: sallyport COMMAND ...\n");
+    for (size_t i = 0; i < array_len(commands); i++)
+        printf("  %-8s %s\n           %s\n", commands[i].name, commands[i].arguments,
+               commands[i].text);
+    puts("\nSignals to a running gateway: HUP reloads, TERM and INT drain and stop, USR1 reopens\n"
+         "the log files, USR2 starts the new program on the same sockets.\n\n"
+         "Exit status: 0 good; 1 could not start, not valid, refused; 2 wrong usage or "
+         "unreadable input.");
+    return COMMAND_OK;
+}
+
+static int
+command_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("sallyport %s\n%s\nlibnghttp2 %s\nlibevent %s\nlibyaml %s\n", SALLYPORT_VERSION,
+           OpenSSL_version(OPENSSL_VERSION), h2_library_version(), net_library_version(),
+           yaml_library_version());
+    return COMMAND_OK;
+}
+
+static int
+command_deny(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    fputs("sallyport deny: not available yet\n", stderr);
+    return COMMAND_USAGE;
+}
+
+/* "-c FILE" and nothing else. NULL after a message. */
+static const char *
+only_config(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
+    const char *config = NULL;
+    int c;
+
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
+        if (c != 'c') {
+            command_usage(argv[0], "does not take %s", argv[optind - 1]);
+            return NULL;
+        }
+        config = optarg;
+    }
+    if (optind < argc) {
+        command_usage(argv[0], "does not take \"%s\"", argv[optind]);
+        return NULL;
+    }
+    if (config == NULL)
+        command_usage(argv[0], "needs -c FILE");
+    return config;
+}
+
+static int
+command_run(int argc, char **argv)
+{
+    struct gateway_options options = {.config_path = only_config(argc, argv)};
+
+    if (options.config_path == NULL)
+        return COMMAND_USAGE;
+    options.argv = argv - 1; /* commands_run cut the program's name off */
+    return gateway_run(&options);
+}
+
+static void
+print_count(size_t n, const char *one, const char *many, bool is_first)
+{
+    printf("%s%zu %s", is_first ? "" : ", ", n, n == 1 ? one : many);
+}
+
+static void
+print_valid(const struct snapshot *s, const char *file)
+{
+    size_t rules = 0, lists = 0;
+
+    for (size_t i = 0; i < s->site->listener_count; i++)
+        rules += s->site->listeners[i].policies[0].routes.rule_count;
+    for (size_t i = 0; i < s->trust_count; i++)
+        lists += trust_crl_count(s->trusts[i]);
+    printf("%s: valid (", file);
+    print_count(s->site->listener_count, "listener", "listeners", true);
+    print_count(rules, "rule", "rules", false);
+    print_count(s->trust_count, "trust store", "trust stores", false);
+    print_count(lists, "revocation list", "revocation lists", false);
+    print_count(s->site->upstream_count, "target group", "target groups", false);
+    puts(")");
+}
+
+static int
+check(const char *file, struct diag *diag)
+{
+    struct config *config = NULL;
+    struct snapshot *snapshot = NULL;
+    struct clock now;
+
+    clock_read(&now);
+    if (config_load(file, diag, &config) != 0 ||
+        snapshot_build(config, NULL, clock_wall_s(&now), diag, &snapshot) != 0)
+        return COMMAND_FAILED;
+    print_valid(snapshot, file);
+    snapshot_unref(snapshot);
+    return COMMAND_OK;
+}
+
+static int
+command_check(int argc, char **argv)
+{
+    const char *file = only_config(argc, argv);
+    struct diag diag;
+    int status;
+
+    if (file == NULL)
+        return COMMAND_USAGE;
+    diag_init(&diag);
+    status = check(file, &diag);
+    diag_print(&diag, stderr);
+    diag_done(&diag);
+    return status;
+}
+
+int
+commands_run(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : NULL;
+
+    if (name == NULL) {
+        fputs("usage: sallyport COMMAND ...; `sallyport help` shows the commands\n", stderr);
+        return COMMAND_USAGE;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    for (size_t i = 0; i < array_len(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    return command_usage(name, "is no command");
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The commands that have a file of their own, and what they share.
+ */
+#ifndef CTL_COMMANDS_PRIV_H
+#define CTL_COMMANDS_PRIV_H
+
+#include "base/base.h"
+
+enum { COMMAND_OK = 0, COMMAND_FAILED = 1, COMMAND_USAGE = 2 };
+
+/* Prints what is wrong and where to read on; returns COMMAND_USAGE. */
+int command_usage(const char *command, const char *fmt, ...) GW_PRINTF(2, 3);
+
+/* argv[0] is the command's name. */
+int command_explain(int argc, char **argv);
+int command_reload(int argc, char **argv);
+int command_status(int argc, char **argv);
+
+#endif

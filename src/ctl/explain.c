@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The order of `explain`: load, judge, look at the lists, route, print. Called by the
+ * command. Owns what it loads. Must never judge by rules of its own.
+ */
+#include "ctl/explain.h"
+
+#include <stdarg.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "cert/cert.h"
+#include "cert/identity.h"
+#include "ctl/explain_priv.h"
+#include "ctl/mem.h"
+
+#define EXPLAIN_ARENA_BLOCK 16384
+#define EXPLAIN_ARENA_MAX MIB(8)
+#define EXPLAIN_STEPS_MAX 4096
+
+void
+explain_step_add(struct explain *e, bool is_ok, const char *fmt, ...)
+{
+    struct explain_step *step;
+    char text[1024];
+    va_list args;
+
+    if (e->step_count == EXPLAIN_STEPS_MAX)
+        return;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    e->steps = mem_resize(e->steps, e->step_count + 1, sizeof(*e->steps));
+    step = &e->steps[e->step_count++];
+    step->is_ok = is_ok;
+    step->text = arena_str(&e->arena, str_from(text));
+}
+
+static void
+on_verify_step(void *arg, bool ok, const char *text)
+{
+    explain_step_add(arg, ok, "%s", text);
+}
+
+/* The list that answers for one certificate of the chain. */
+static void
+explain_list(struct explain *e, X509 *cert, X509 *issuer)
+{
+    struct revocation found;
+    const struct crl_info *info;
+    char this_update[CLOCK_ISO_LEN], next_update[CLOCK_ISO_LEN] = "";
+    char name[CERT_TEXT_MAX];
+
+    trust_revocation(e->trust, cert, issuer, e->at_s, &found);
+    cert_describe(cert, name);
+    if (found.crl == NULL)
+        return;
+    info = crl_info(found.crl);
+    clock_format_iso(this_update, info->this_update_s);
+    if (info->next_update_s != INT64_MAX)
+        clock_format_iso(next_update, info->next_update_s);
+    explain_step_add(e, found.state == REVOCATION_GOOD,
+                     "list for %s: number %.*s of %.*s, %llu entries, from %.*s until %.*s, %.*s",
+                     name, STR_ARG(info->number_hex), STR_ARG(info->issuer_text),
+                     (unsigned long long)info->entry_count, CLOCK_ISO_LEN, this_update,
+                     next_update[0] != '\0' ? CLOCK_ISO_LEN : 1,
+                     next_update[0] != '\0' ? next_update : "-", STR_ARG(info->file));
+}
+
+static void
+explain_lists(struct explain *e)
+{
+    const struct verdict *v = &e->verdict;
+
+    if (trust_crl_count(e->trust) == 0) {
+        explain_step_add(e, true, "the trust store has no revocation lists: none is looked at");
+        return;
+    }
+    for (int i = 0; i + 1 < v->chain_count; i++)
+        explain_list(e, v->chain[i], v->chain[i + 1]);
+}
+
+static void
+explain_refuse(struct explain *e, enum reason reason, struct str detail)
+{
+    e->is_admitted = false;
+    e->reason = reason;
+    e->detail = detail;
+}
+
+/* As a live handshake: the judge first, then the identity must be stateable. */
+static void
+explain_judge(struct explain *e)
+{
+    const struct verify_trace trace = {.step = on_verify_step, .arg = e};
+    enum reason reason = REASON_INVALID;
+
+    e->is_judged = true;
+    verify_chain(e->trust, e->leaf, e->sent, &e->verify, e->at_s, &trace, &e->verdict);
+    explain_lists(e);
+    if (!e->verdict.is_admitted) {
+        explain_refuse(e, e->verdict.reason, str_from(e->verdict.detail));
+        return;
+    }
+    if (identity_build(e->leaf, &e->arena, &e->identity, &reason) != 0) {
+        explain_step_add(e, false, "identity: %s", reason_text(reason));
+        explain_refuse(e, reason,
+                       STR("the certificate's names cannot be stated within the limits"));
+        return;
+    }
+    explain_step_add(e, true, "identity: subject %.*s, serial %.*s", STR_ARG(e->identity->subject),
+                     STR_ARG(e->identity->serial));
+    e->is_admitted = true;
+    e->reason = REASON_NONE;
+    e->detail = STR("the certificate is admitted");
+}
+
+static void
+explain_unjudged(struct explain *e)
+{
+    e->is_admitted = true;
+    e->reason = REASON_NONE;
+    if (e->mode == MUTUAL_OFF) {
+        e->detail = STR("mode off: the listener does not ask for a client certificate");
+        explain_step_add(e, true,
+                         "mode off: no certificate is asked for, none is judged, none is "
+                         "forwarded");
+    } else {
+        e->detail = STR("mode passthrough: the certificate is not judged here");
+        explain_step_add(e, true,
+                         "mode passthrough: the chain goes to the upstream in "
+                         "X-Amzn-Mtls-Clientcert; the upstream must judge it");
+    }
+}
+
+static int
+explain_everything(struct explain *e, struct diag *diag)
+{
+    const struct explain_options *o = e->options;
+    int rc = explain_load(e, diag);
+
+    if (rc != 0)
+        return rc;
+    if (e->mode == MUTUAL_OFF || e->mode == MUTUAL_PASSTHROUGH)
+        explain_unjudged(e);
+    else
+        explain_judge(e);
+    if (o->method == NULL && o->path == NULL)
+        return 0;
+    return explain_route(e, diag);
+}
+
+int
+explain_run(const struct explain_options *options, FILE *out, FILE *err)
+{
+    struct explain e = {.options = options};
+    struct diag diag;
+    int status = EXPLAIN_ERROR;
+
+    diag_init(&diag);
+    arena_init(&e.arena, EXPLAIN_ARENA_BLOCK, EXPLAIN_ARENA_MAX);
+    if (explain_everything(&e, &diag) != 0) {
+        diag_print(&diag, err);
+    } else {
+        if (options->is_json)
+            explain_print_json(&e, out);
+        else
+            explain_print_text(&e, out);
+        status = e.is_admitted ? EXPLAIN_ADMIT : EXPLAIN_REFUSE;
+    }
+    explain_done(&e);
+    diag_done(&diag);
+    return status;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of the gateway, for gateway.c, generation.c and status.c. Everything here
+ * belongs to the control thread; workers reach it by messages only.
+ */
+#ifndef CTL_GATEWAY_PRIV_H
+#define CTL_GATEWAY_PRIV_H
+
+#include <pthread.h>
+
+#include "ctl/admin.h"
+#include "ctl/gateway.h"
+#include "ctl/handover.h"
+#include "ctl/reload.h"
+#include "ctl/resolve.h"
+#include "ctl/signals.h"
+#include "ctl/sockets.h"
+#include "obs/log_writer.h"
+
+enum gateway_phase {
+    GATEWAY_STARTING,
+    GATEWAY_SERVING,
+    GATEWAY_DRAINING, /* TERM, or another gateway has taken over */
+    GATEWAY_STOPPING, /* the loop has ended; late messages only free themselves */
+};
+
+/* What one generation holds on control. */
+struct generation {
+    struct generation *next; /* of gateway.retired */
+    struct snapshot *snapshot;
+    struct log_file *access_log;
+    struct log_file *conn_log;
+};
+
+struct gateway_worker {
+    struct gateway *gateway;
+    struct worker *worker;
+    pthread_t thread;
+    bool has_thread;
+    bool is_drained;
+    uint64_t swept_generation; /* the newest one that it reported */
+};
+
+struct gateway {
+    const struct gateway_options *options;
+    char *program; /* what USR2 starts: the path of our own program */
+    enum gateway_phase phase;
+    bool has_handed_over;
+    int exit_status;
+    struct loop *loop;
+    struct signals signals;
+    struct loop_timer drain_timer;
+    struct handover_in inherited;
+    struct handover *handover;
+    struct sockets sockets;
+    struct log_writer *logs;
+    struct gateway_worker *workers;
+    unsigned worker_count;
+    unsigned released_count; /* workers that have let go of their sockets */
+    struct resolver *resolver;
+    struct admin *admin;
+    int admin_fd; /* until the admin listener takes it; -1 */
+    struct addr admin_bound;
+    struct reload reload;
+    struct generation *current;
+    struct generation *built;   /* between build and commit */
+    struct generation *retired; /* until every worker has moved on */
+    int64_t started_wall_s;
+    int64_t started_mono_ms;
+};
+
+/* ---- generation.c ---- */
+
+/* Configuration and everything it names: g->built. GW_E_CONFIG with diag filled. */
+int generation_load(struct gateway *g, struct diag *diag) GW_MUST_USE;
+/* Addresses of g->built. */
+int generation_bind(struct gateway *g, struct diag *diag) GW_MUST_USE;
+/* Log files of g->built. */
+int generation_open_logs(struct gateway *g, struct diag *diag) GW_MUST_USE;
+void generation_abandon(struct gateway *g);
+/* Frees what the gateway still holds of any generation. */
+void generations_done(struct gateway *g);
+extern const struct reload_hooks generation_hooks; /* without arg, commit and done */
+/* g->built becomes g->current and goes to the workers. */
+void generation_commit(struct gateway *g, uint64_t generation);
+
+/* ---- gateway_workers.c ---- */
+
+int gateway_start_workers(struct gateway *g, struct diag *diag) GW_MUST_USE;
+/* Posts the drain; on_released afterwards closes the sockets. */
+void gateway_drain_workers(struct gateway *g);
+/* Stops, joins, frees. */
+void gateway_stop_workers(struct gateway *g);
+
+/* ---- status.c ---- */
+
+/* For admin_hooks.on_get. */
+int status_get(void *arg, struct str path, FILE *out, const char **ret_type);
+
+/* "partners on 127.0.0.1:8443, admin on 127.0.0.1:9901" */
+void gateway_addresses(const struct gateway *g, FILE *out);
+
+#endif

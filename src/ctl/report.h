@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One description of the state, written three ways: JSON for programs, a page for people,
+ * plain text for the terminal. The writer names sections, rows and values; how they look
+ * is decided here, so that the three can never tell different stories.
+ *
+ *   report_begin(&r, out, REPORT_JSON, "sallyport");
+ *   report_facts(&r, "process");            an object
+ *   report_int(&r, "pid", 1);
+ *   report_table(&r, "listeners", columns, 2);   an array of objects
+ *   report_row(&r);
+ *   report_str(&r, "name", ...);            one call per column, in order
+ *   report_end(&r);
+ */
+#ifndef CTL_REPORT_H
+#define CTL_REPORT_H
+
+#include <stdio.h>
+
+#include "base/str.h"
+
+enum report_format { REPORT_JSON, REPORT_HTML, REPORT_TEXT };
+
+struct report {
+    FILE *out;
+    enum report_format format;
+    enum { REPORT_IDLE, REPORT_IN_FACTS, REPORT_IN_TABLE } section;
+    bool has_section; /* not the first */
+    bool has_row;
+    bool has_value;
+};
+
+void report_begin(struct report *r, FILE *out, enum report_format format, const char *title);
+void report_end(struct report *r);
+void report_facts(struct report *r, const char *key);
+void report_table(struct report *r, const char *key, const char *const *columns, size_t count);
+void report_row(struct report *r);
+void report_str(struct report *r, const char *key, struct str value);
+void report_int(struct report *r, const char *key, int64_t value);
+void report_bool(struct report *r, const char *key, bool value);
+/* Seconds since the epoch as RFC 3339; INT64_MAX and INT64_MIN stand for none. */
+void report_time(struct report *r, const char *key, int64_t wall_s);
+
+/* A JSON string with its quotes. Bytes that are no UTF-8 become U+FFFD. */
+void report_json_string(FILE *out, struct str s);
+
+#endif
