@@ -57,13 +57,18 @@ struct config_proxy {
     struct config_pos pos;
 };
 
+struct config_protocols {
+    bool has_h2, has_http11;
+    struct config_pos pos;
+};
+
 struct config_tls {
     int minimum_version; /* 12 or 13 */
     int resumption;      /* 0 off, 1 on */
 };
 
 struct config_mutual {
-    int mode; /* enum mutual_mode */
+    int mode;                /* enum mutual_mode */
     const char *trust_store; /* NULL without */
     int trust_index;         /* into config.trust_stores, -1 without */
     bool ignore_expiry;
@@ -76,7 +81,7 @@ struct config_mutual {
 struct config_forward {
     const char *target_group;
     uint32_t index; /* into config.target_groups */
-    uint32_t weight;
+    int64_t weight;
     struct config_pos pos;
 };
 
@@ -85,13 +90,13 @@ struct config_action {
     struct config_forward *forward;
     size_t forward_count;
     int status;
-    const char *content_type;
-    struct str body;
+    int content_type; /* config_content_type tells the text */
+    struct str body;  /* never NULL, may be empty */
     struct config_pos pos;
 };
 
 struct config_rule {
-    int priority;
+    int64_t priority;
     struct rule_conditions when; /* canonical */
     struct config_action action;
     struct config_pos pos;
@@ -107,12 +112,11 @@ struct config_attributes {
     bool preserves_host;
     bool sends_server;
     bool has_http2;
-    bool has_http2_set; /* named in the file */
     struct forward_names names; /* as they will be sent */
     struct forward_override overrides[10];
     size_t override_count;
     struct config_pos pos;
-    struct config_pos preserves_host_pos;
+    struct config_pos preserves_host_pos; /* line 0: not in the file */
     struct config_pos has_http2_pos;
 };
 
@@ -121,7 +125,7 @@ struct config_listener {
     struct config_address *addresses;
     size_t address_count;
     struct config_proxy proxy;
-    bool has_h2, has_http11;
+    struct config_protocols protocols;
     struct config_certificate *certificates;
     size_t certificate_count;
     struct config_tls tls;
@@ -131,7 +135,6 @@ struct config_listener {
     struct config_action default_action;
     struct config_attributes attributes;
     struct config_pos pos;
-    struct config_pos protocols_pos;
 };
 
 struct config_crl_source {
@@ -150,6 +153,10 @@ struct config_trust_store {
     int64_t max_chain_depth;
     struct config_pos pos;
     struct config_pos ca_bundle_pos;
+    struct config_pos crls_pos;
+    struct config_pos crl_missing_pos;
+    struct config_pos crl_expired_pos;
+    struct config_pos crl_grace_pos;
 };
 
 struct config_target {
@@ -170,7 +177,9 @@ struct config_upstream_tls {
 
 struct config_target_group {
     const char *name;
-    bool has_tls;
+    int protocol;         /* 0 http, 1 https */
+    int protocol_version; /* 1: HTTP/1.1 */
+    int algorithm;        /* 0: round robin */
     struct config_target *targets;
     size_t target_count;
     const char *host_header; /* NULL: preserve */
@@ -182,6 +191,12 @@ struct config_log {
     const char *path; /* NULL: off; "-" is standard output */
     int format;       /* enum log_format */
     struct config_pos pos;
+};
+
+struct config_logging {
+    int level; /* enum log_level */
+    struct config_log access;
+    struct config_log connection;
 };
 
 struct config {
@@ -198,17 +213,17 @@ struct config {
     size_t trust_store_count;
     struct config_target_group *target_groups;
     size_t target_group_count;
-    int log_level; /* enum log_level */
-    struct config_log access_log;
-    struct config_log connection_log;
+    struct config_logging logging;
 };
 
 /* Reads and checks the file. GW_E_CONFIG with every error in diag; warnings may be there on
  * success too. */
 int config_load(const char *path, struct diag *diag, struct config **ret) GW_MUST_USE;
 /* The same for text that is already in memory; file is for messages and relative paths. */
-int config_parse(struct str text, const char *file, struct diag *diag, struct config **ret)
-    GW_MUST_USE;
+int
+config_parse(struct str text, const char *file, struct diag *diag, struct config **ret) GW_MUST_USE;
 void config_free(struct config *c); /* NULL is fine */
+/* Text of a fixed response's content type. */
+struct str config_content_type(int content_type);
 
 #endif

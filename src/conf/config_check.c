@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Cross-checks of a configuration that has been read. Called by config.c on the control
+ * thread. Owns nothing. Must never let a contradiction through that would admit more than
+ * one of its halves says.
+ */
+#include "conf/config_check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "conf/mem.h"
+#include "conf/value.h"
+
+#define WHERE_MAX 160
+#define NEAR_ENOUGH 3
+
+struct check {
+    struct config *config;
+    struct diag *diag;
+    char where[WHERE_MAX]; /* path of what is looked at */
+    bool *store_used;
+    bool *group_used;
+};
+
+static void say(struct check *c, bool is_warning, struct config_pos at, const char *fmt,
+                va_list args) __attribute__((format(printf, 4, 0)));
+static void
+check_error(struct check *c, struct config_pos at, const char *fmt, ...) GW_PRINTF(3, 4);
+static void check_warn(struct check *c, struct config_pos at, const char *fmt, ...) GW_PRINTF(3, 4);
+
+static void
+say(struct check *c, bool is_warning, struct config_pos at, const char *fmt, va_list args)
+{
+    char text[DIAG_TEXT_MAX / 2];
+
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    if (is_warning)
+        diag_warn(c->diag, c->config->file, at.line, at.column, "%s: %s", c->where, text);
+    else
+        diag_error(c->diag, c->config->file, at.line, at.column, "%s: %s", c->where, text);
+}
+
+static void
+check_error(struct check *c, struct config_pos at, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(c, false, at, fmt, args);
+    va_end(args);
+}
+
+static void
+check_warn(struct check *c, struct config_pos at, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    say(c, true, at, fmt, args);
+    va_end(args);
+}
+
+/* ---- addresses ---- */
+
+static void
+check_address(struct check *c, size_t listener, size_t index)
+{
+    const struct config *config = c->config;
+    const struct config_address *mine = &config->listeners[listener].addresses[index];
+    char text[ADDR_TEXT_MAX];
+
+    addr_format(&mine->addr, text);
+    if (config->admin.bind.addr.len != 0 && addr_eq(&mine->addr, &config->admin.bind.addr))
+        check_error(c, mine->pos, "%s is the admin address", text);
+    for (size_t i = 0; i <= listener; i++) {
+        const struct config_listener *other = &config->listeners[i];
+        size_t count = i == listener ? index : other->address_count;
+
+        for (size_t j = 0; j < count; j++) {
+            if (!addr_eq(&mine->addr, &other->addresses[j].addr))
+                continue;
+            check_error(c, mine->pos, "%s is bound already, in line %d", text,
+                        other->addresses[j].pos.line);
+            return;
+        }
+    }
+}
+
+static bool
+is_loopback(const struct addr *a)
+{
+    struct cidr v4;
+    struct cidr v6;
+
+    gw_assert(cidr_parse(STR("127.0.0.0/8"), &v4) == 0 && cidr_parse(STR("::1/128"), &v6) == 0);
+    return cidr_contains(&v4, a) || cidr_contains(&v6, a);
+}
+
+/* ---- mutual authentication ---- */
+
+static void
+find_trust_store(struct check *c, struct config_mutual *m)
+{
+    const struct config *config = c->config;
+
+    for (size_t i = 0; i < config->trust_store_count; i++) {
+        if (strcmp(config->trust_stores[i].name, m->trust_store) == 0) {
+            m->trust_index = (int)i;
+            c->store_used[i] = true;
+            return;
+        }
+    }
+    check_error(c, m->trust_store_pos, "no trust store is called \"%s\"", m->trust_store);
+}
+
+static void
+check_mutual(struct check *c, struct config_mutual *m)
+{
+    bool judges = m->mode == MUTUAL_VERIFY || m->mode == MUTUAL_OPTIONAL;
+
+    m->trust_index = -1;
+    if (m->mode < 0)
+        return;
+    if (judges && m->trust_store == NULL && m->trust_store_pos.line == 0)
+        check_error(c, m->pos, "this mode judges certificates and needs a trust_store");
+    if (!judges && m->trust_store != NULL)
+        check_error(c, m->trust_store_pos,
+                    "this mode judges no certificate and takes no trust_store; "
+                    "verify or optional do");
+    if (!judges && m->ignore_expiry)
+        check_error(c, m->pos, "ignore_client_certificate_expiry needs mode verify or optional");
+    if (!judges && m->advertise_ca_names)
+        check_error(c, m->pos, "advertise_trust_store_ca_names needs mode verify or optional");
+    if (judges && m->trust_store != NULL)
+        find_trust_store(c, m);
+}
+
+/* ---- rules ---- */
+
+static struct config_target_group *
+find_group(struct check *c, const struct config_forward *f, uint32_t *ret_index)
+{
+    struct config *config = c->config;
+
+    for (size_t i = 0; i < config->target_group_count; i++) {
+        if (strcmp(config->target_groups[i].name, f->target_group) == 0) {
+            *ret_index = (uint32_t)i;
+            c->group_used[i] = true;
+            return &config->target_groups[i];
+        }
+    }
+    check_error(c, f->pos, "no target group is called \"%.64s\"", f->target_group);
+    return NULL;
+}
+
+static void
+check_group(struct check *c, const struct config_listener *l, struct config_action *action,
+            size_t index)
+{
+    struct config_forward *f = &action->forward[index];
+    const struct config_target_group *group;
+
+    if (f->target_group == NULL)
+        return;
+    for (size_t i = 0; i < index; i++)
+        if (action->forward[i].target_group != NULL &&
+            strcmp(action->forward[i].target_group, f->target_group) == 0)
+            check_error(c, f->pos, "\"%s\" stands here twice", f->target_group);
+    group = find_group(c, f, &f->index);
+    if (group != NULL && l->attributes.preserves_host && group->host_header != NULL)
+        check_error(c, l->attributes.preserves_host_pos,
+                    "routing.http.preserve_host_header.enabled is true, but target group \"%s\" "
+                    "sets host_header",
+                    group->name);
+}
+
+static void
+check_action(struct check *c, const struct config_listener *l, struct config_action *action)
+{
+    int64_t weights = 0;
+
+    if (action->kind != ACTION_FORWARD)
+        return;
+    for (size_t i = 0; i < action->forward_count; i++) {
+        weights += action->forward[i].weight;
+        check_group(c, l, action, i);
+    }
+    if (action->forward_count > 0 && weights == 0)
+        check_error(c, action->pos, "every weight is 0, so no request could be forwarded");
+}
+
+static bool
+has_cert_condition(const struct rule_cert_condition *cert)
+{
+    return cert->subject_cn.count + cert->subject_ou.count + cert->subject_o.count +
+               cert->issuer_cn.count + cert->issuer_ou.count + cert->issuer_o.count +
+               cert->san_dns.count + cert->san_uri.count + cert->san_email.count +
+               cert->san_ip.count + cert->sha256.count + cert->spki_sha256.count +
+               cert->serial.count + cert->policy_oids.count >
+           0;
+}
+
+static void
+check_rule(struct check *c, struct config_listener *l, struct config_rule *rule)
+{
+    rule->when.cert.is_set = has_cert_condition(&rule->when.cert);
+    if (rule->when.cert.is_set &&
+        (l->mutual.mode == MUTUAL_OFF || l->mutual.mode == MUTUAL_PASSTHROUGH))
+        check_error(c, rule->pos,
+                    "client_certificate can never hold: mutual_authentication must have mode "
+                    "verify or optional");
+    if (rule->when.vpc_endpoint.count > 0 && l->proxy.mode == CONFIG_PROXY_OFF)
+        check_warn(c, rule->pos, "vpc_endpoint never holds without proxy_protocol");
+    check_action(c, l, &rule->action);
+}
+
+static int
+compare_rules(const void *a, const void *b)
+{
+    const struct config_rule *x = a;
+    const struct config_rule *y = b;
+
+    return (x->priority > y->priority) - (x->priority < y->priority);
+}
+
+static void
+check_rules(struct check *c, struct config_listener *l, size_t index)
+{
+    for (size_t i = 0; i < l->rule_count; i++) {
+        snprintf(c->where, sizeof(c->where), "listeners[%zu].rules[%zu]", index, i);
+        check_rule(c, l, &l->rules[i]);
+        for (size_t j = 0; j < i; j++) {
+            if (l->rules[j].priority != l->rules[i].priority || l->rules[i].priority == 0)
+                continue;
+            check_error(c, l->rules[i].pos, "priority %lld is taken by the rule in line %d",
+                        (long long)l->rules[i].priority, l->rules[j].pos.line);
+            break;
+        }
+    }
+    if (l->rule_count > 0)
+        qsort(l->rules, l->rule_count, sizeof(*l->rules), compare_rules);
+}
+
+/* Without one, what no rule takes is not forwarded anywhere. */
+static void
+complete_default_action(struct check *c, struct config_listener *l)
+{
+    if (l->default_action.pos.line != 0)
+        return;
+    if (l->rules == NULL)
+        check_error(c, l->pos, "needs rules or a default_action");
+    l->default_action =
+        (struct config_action){.kind = ACTION_FIXED_RESPONSE, .status = 404, .body = STR("")};
+}
+
+/* ---- listeners ---- */
+
+static void
+check_protocols(struct check *c, struct config_listener *l)
+{
+    if (l->attributes.has_http2 || !l->protocols.has_h2)
+        return;
+    if (l->protocols.pos.line != 0)
+        check_error(c, l->attributes.has_http2_pos,
+                    "routing.http2.enabled is false, but protocols (line %d) names h2",
+                    l->protocols.pos.line);
+    l->protocols.has_h2 = false;
+}
+
+static void
+check_listener(struct check *c, size_t index)
+{
+    struct config_listener *l = &c->config->listeners[index];
+
+    snprintf(c->where, sizeof(c->where), "listeners[%zu]", index);
+    for (size_t i = 0; i < index && l->name != NULL; i++) {
+        const char *other = c->config->listeners[i].name;
+
+        if (other != NULL && strcmp(other, l->name) == 0)
+            check_error(c, l->pos, "the listener in line %d is called \"%s\" too",
+                        c->config->listeners[i].pos.line, l->name);
+    }
+    for (size_t i = 0; i < l->address_count; i++)
+        check_address(c, index, i);
+    if (l->proxy.mode > CONFIG_PROXY_OFF && l->proxy.sources == NULL)
+        check_error(c, l->proxy.pos,
+                    "proxy_protocol needs trusted_sources: whoever may send the header may claim "
+                    "any address");
+    check_protocols(c, l);
+    complete_default_action(c, l);
+    snprintf(c->where, sizeof(c->where), "listeners[%zu].mutual_authentication", index);
+    check_mutual(c, &l->mutual);
+    snprintf(c->where, sizeof(c->where), "listeners[%zu].default_action", index);
+    check_action(c, l, &l->default_action);
+    check_rules(c, l, index);
+}
+
+/* ---- the rest ---- */
+
+static void
+check_trust_store(struct check *c, const struct config_trust_store *t)
+{
+    snprintf(c->where, sizeof(c->where), "trust_stores.%.64s", t->name);
+    if (t->crl_grace_pos.line != 0 && t->crl_expired >= 0 && t->crl_expired != CRL_EXPIRED_GRACE)
+        check_error(c, t->crl_grace_pos, "crl_grace needs crl_expired: grace");
+    if (t->crls_pos.line != 0)
+        return;
+    if (t->crl_missing_pos.line != 0)
+        check_error(c, t->crl_missing_pos,
+                    "crl_missing needs crls; without any, revocation is not checked");
+    if (t->crl_expired_pos.line != 0)
+        check_error(c, t->crl_expired_pos,
+                    "crl_expired needs crls; without any, revocation is not checked");
+}
+
+static void
+check_targets(struct check *c, const struct config_target_group *g)
+{
+    for (size_t i = 0; i < g->target_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (g->targets[i].port != g->targets[j].port ||
+                strcmp(g->targets[i].name, g->targets[j].name) != 0)
+                continue;
+            check_error(c, g->targets[i].pos, "target %s:%u stands here twice", g->targets[i].name,
+                        g->targets[i].port);
+            break;
+        }
+    }
+}
+
+static void
+check_target_group(struct check *c, const struct config_target_group *g)
+{
+    const struct config_upstream_tls *tls = &g->tls;
+
+    snprintf(c->where, sizeof(c->where), "target_groups.%.64s", g->name);
+    if (g->protocol == 0 && tls->pos.line != 0)
+        check_error(c, tls->pos, "tls needs protocol: https");
+    if (tls->client_certificate != NULL && tls->client_private_key == NULL)
+        check_error(c, tls->pos, "client_certificate needs its client_private_key");
+    if (tls->client_certificate == NULL && tls->client_private_key != NULL)
+        check_error(c, tls->pos, "client_private_key needs its client_certificate");
+}
+
+static void
+check_target_groups(struct check *c)
+{
+    const struct config *config = c->config;
+    size_t targets = 0;
+
+    for (size_t i = 0; i < config->target_group_count; i++) {
+        targets += config->target_groups[i].target_count;
+        check_target_group(c, &config->target_groups[i]);
+        if (targets <= TARGETS_MAX)
+            check_targets(c, &config->target_groups[i]);
+    }
+    snprintf(c->where, sizeof(c->where), "target_groups");
+    if (targets > TARGETS_MAX)
+        check_error(c, config->target_groups[0].pos,
+                    "%zu targets in all groups; at most %d are accepted", targets, TARGETS_MAX);
+}
+
+static void
+warn_unused(struct check *c)
+{
+    const struct config *config = c->config;
+
+    for (size_t i = 0; i < config->trust_store_count; i++) {
+        snprintf(c->where, sizeof(c->where), "trust_stores.%.64s", config->trust_stores[i].name);
+        if (!c->store_used[i])
+            check_warn(c, config->trust_stores[i].pos, "no listener uses it");
+    }
+    for (size_t i = 0; i < config->target_group_count; i++) {
+        snprintf(c->where, sizeof(c->where), "target_groups.%.64s", config->target_groups[i].name);
+        if (!c->group_used[i])
+            check_warn(c, config->target_groups[i].pos, "no action forwards to it");
+    }
+}
+
+static void
+check_process(struct check *c)
+{
+    const struct config *config = c->config;
+    bool is_root = geteuid() == 0;
+
+    snprintf(c->where, sizeof(c->where), "run_as");
+    if (config->run_as.user != NULL && !is_root)
+        check_warn(c, config->run_as.pos, "has no effect: not started as root");
+    snprintf(c->where, sizeof(c->where), "admin.bind");
+    if (config->admin.bind.addr.len != 0 && !is_loopback(&config->admin.bind.addr))
+        check_warn(c, config->admin.bind.pos,
+                   "others can reach it: figures and status are no secrets of yours only");
+}
+
+void
+config_check(struct config *config, struct diag *diag)
+{
+    struct check c = {.config = config, .diag = diag};
+
+    c.store_used = conf_calloc(&config->arena, config->trust_store_count, sizeof(bool));
+    c.group_used = conf_calloc(&config->arena, config->target_group_count, sizeof(bool));
+    check_process(&c);
+    for (size_t i = 0; i < config->listener_count; i++)
+        check_listener(&c, i);
+    for (size_t i = 0; i < config->trust_store_count; i++)
+        check_trust_store(&c, &config->trust_stores[i]);
+    check_target_groups(&c);
+    if (!diag_has_errors(diag))
+        warn_unused(&c);
+}
