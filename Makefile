@@ -270,7 +270,8 @@ $(eval $(call tool,mkpki,$(PKI)))
 # A unit test links the floors that the file it tests may use, and no others: a test of a low
 # floor is built and run while a higher one is broken, and a call upwards does not link. Nor
 # does it wait for the rest of tests/support when support/unit.h is all it includes.
-floor_of = $(firstword $(foreach f,$(FLOORS),$(if $(wildcard src/$(f)/$(1).c src/$(f)/$(1).h),$(f))))
+has_file = $(wildcard src/$(1)/$(2).c src/$(1)/$(2).h)
+floor_of = $(firstword $(foreach f,$(FLOORS),$(if $(call has_file,$(f),$(1)),$(f))))
 GRANTS := $(shell awk -F: '!/^#/ { gsub(/ /, "", $$1); n = split($$2, g, " "); \
 	for (i = 1; i <= n; i++) print $$1 ":" g[i] }' src/FLOORS)
 floor_grants = $(patsubst $(1):%,%,$(filter $(1):%,$(GRANTS)))

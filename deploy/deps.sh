@@ -61,7 +61,8 @@ is_optional() {
 
 # Prints nothing when apt knows no such package.
 candidate() {
-    LC_ALL=C apt-cache policy "$1" 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null |
+        awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
 }
 
 missing_of() {
@@ -122,7 +123,9 @@ install_packages() {
     if [ -n "$held" ]; then
         as_root rm -f /usr/sbin/policy-rc.d
         for service in nginx haproxy; do
-            case " $* " in *" $service "*) as_root systemctl disable "$service" >/dev/null 2>&1 ;; esac
+            case " $* " in
+            *" $service "*) as_root systemctl disable "$service" >/dev/null 2>&1 ;;
+            esac
         done
     fi
     [ $status = 0 ] && return 0

@@ -35,7 +35,10 @@ done | awk '
     /^branch / {
         branches[floor]++
         file_branches[file]++
-        if ($0 !~ /never executed|taken 0( |$)/) { branches_run[floor]++; file_branches_run[file]++ }
+        if ($0 !~ /never executed|taken 0( |$)/) {
+            branches_run[floor]++
+            file_branches_run[file]++
+        }
     }
     function percent(part, whole) { return whole > 0 ? 100 * part / whole : 100 }
     function row(name, a, b, c, d) {

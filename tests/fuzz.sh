@@ -19,7 +19,8 @@ for target in "$@"; do
     mkdir -p "$new" "$crashes"
     printf '%s: %s s\n' "$target" "$seconds"
     # shellcheck disable=SC2046,SC2086 # options may be empty
-    "$folder/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    "$folder/$target" -max_total_time="$seconds" -timeout=10 \
+        -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="$crashes/" $options "$new" \
         $([ ! -d "tests/fuzz/corpus/$name" ] || echo "tests/fuzz/corpus/$name") \
         >"$folder/$target.log" 2>&1 || failed=1

@@ -10,6 +10,9 @@ if [ ! -x "$program" ]; then
     echo 'ok 1 - examples # SKIP build/sallyport is not built'
     exit 0
 fi
+if [ -x "${BUILD:-build}/mkpki" ]; then
+    "${BUILD:-build}/mkpki" demo "${BUILD:-build}/demo" >/dev/null || failed=1
+fi
 for example in conf/*.yaml; do
     [ -f "$example" ] || continue
     "$program" check -c "$example" && continue

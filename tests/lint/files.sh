@@ -43,6 +43,7 @@ is_code && width($0) > 100 { fail(FNR, "wider than 100 columns") }
 END {
     finish(last, last_count)
     exit failed
-}' $(find src tests bench conf deploy .ci Makefile README.md -type f \( -name '*.[ch]' -o -name '*.def' \
+}' $(find src tests bench conf deploy .ci Makefile README.md -type f \
+    \( -name '*.[ch]' -o -name '*.def' \
     -o -name '*.sh' -o -name '*.yaml' -o -name '*.md' -o -name Makefile -o -path .ci/run \) \
     ! -path 'tests/fuzz/c*' 2>/dev/null | LC_ALL=C sort)

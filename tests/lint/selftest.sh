@@ -13,7 +13,8 @@ licence='/* SPDX-License-Identifier: Apache-2.0 */'
 
 make_toy() {
     rm -rf "$toy/t"
-    mkdir -p "$toy/t/src/base" "$toy/t/src/cert" "$toy/t/tests/lint" "$toy/t/tests/unit" "$toy/t/bench" \
+    mkdir -p "$toy/t/src/base" "$toy/t/src/cert" "$toy/t/tests/lint" "$toy/t/tests/unit" \
+        "$toy/t/bench" \
         "$toy/t/build/release/obj/src/base" "$toy/t/deploy" "$toy/t/conf"
     cd "$toy/t" || exit 1
     cp "$root/src/FLOORS" src/
@@ -21,8 +22,10 @@ make_toy() {
     : >tests/lint/globals.allow
     : >tests/lint/units.allow
     printf '%s\n' "$licence" >src/cert/c.h
-    printf '%s\n#ifndef BASE_A_H\n#define BASE_A_H\n\nint a_one(void);\n\n#endif\n' "$licence" >src/base/a.h
-    printf '%s\n#include "base/a.h"\n\nint\na_one(void)\n{\n    return 1;\n}\n' "$licence" >src/base/a.c
+    printf '%s\n#ifndef BASE_A_H\n#define BASE_A_H\n\nint a_one(void);\n\n#endif\n' "$licence" \
+        >src/base/a.h
+    printf '%s\n#include "base/a.h"\n\nint\na_one(void)\n{\n    return 1;\n}\n' "$licence" \
+        >src/base/a.c
     printf '%s\n' "$licence" >tests/unit/test_a.c
     cp "$root/.clang-format" .
 }
@@ -76,7 +79,8 @@ plant files 'licence' src/base/b.c 'int' 'x;' 'int y;'
 plant files 'lines, 800' src/base/a.c "$(repeat 800 'int x;')"
 plant files 'lines, 250' src/base/a.h "$(repeat 250 'int x;')"
 plant functions 'lines, 70' src/base/a.c 'int' 'a_two(void)' '{' "$(repeat 68 '    a_one();')" '}'
-plant functions 'parameters' src/base/a.c 'int' 'a_two(int a, int b, int c, int d, int e, int f)' '{' '}'
+plant functions 'parameters' src/base/a.c \
+    'int' 'a_two(int a, int b, int c, int d, int e, int f)' '{' '}'
 plant functions 'nested' src/base/a.c '                if (x) {'
 plant words 'sprintf is banned' src/base/a.c '    sprintf(x, "a");'
 plant words 'unfinished' src/base/a.c '/* TODO: more */'
@@ -85,7 +89,8 @@ plant words 'conditional' src/base/a.c '#ifdef X'
 plant words 'typedef' src/base/a.h 'typedef struct a a;'
 plant units 'has no tests/unit' src/base/b.c ''
 plant format 'not as clang-format' src/base/a.c 'int x( int a );'
-plant reasons 'no test names' src/cert/reason.def 'X(ODD, "ClientCertOdd", "ClientCertOdd", 42, "odd")'
+plant reasons 'no test names' src/cert/reason.def \
+    'X(ODD, "ClientCertOdd", "ClientCertOdd", 42, "odd")'
 # shellcheck disable=SC2016 # the planted script is at fault, not this one
 plant shell 'SC' deploy/x.sh '#!/bin/sh' 'echo $1'
 

@@ -9,4 +9,6 @@ if ! command -v shellcheck >/dev/null 2>&1; then
     exit 0
 fi
 # shellcheck disable=SC2046 # file names of this tree have no spaces
-shellcheck -f gcc $(find tests bench deploy conf .ci \( -name '*.sh' -o -path .ci/run \) 2>/dev/null | LC_ALL=C sort)
+shellcheck -f gcc $(find tests bench deploy conf .ci \( -name '*.sh' -o -path .ci/run \) \
+    2>/dev/null |
+    LC_ALL=C sort)

@@ -10,7 +10,8 @@ for source in $(find src -mindepth 2 -name '*.c' | LC_ALL=C sort); do
     [ -f "tests/unit/test_${name}" ] && continue
     covering=$(awk -v source="$source" '$1 == source { print $2 }' tests/lint/units.allow)
     [ -n "$covering" ] && [ -f "$covering" ] && continue
-    printf '%s:1: has no tests/unit/test_%s, nor a line in tests/lint/units.allow\n' "$source" "$name"
+    printf '%s:1: has no tests/unit/test_%s, nor a line in tests/lint/units.allow\n' \
+        "$source" "$name"
     failed=1
 done
 exit $failed

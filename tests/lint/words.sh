@@ -8,7 +8,8 @@ findings=$(mktemp) || exit 1
 trap 'rm -f "$findings"' EXIT
 code=$(find src tests bench -name '*.[ch]' -o -name '*.def' | LC_ALL=C sort)
 text=$(find src tests bench conf deploy README.md Makefile -type f ! -path 'tests/lint/*' \
-    ! -path 'tests/fuzz/c*' ! -name '*.pem' ! -name '*.der' ! -name '*.bin' 2>/dev/null | LC_ALL=C sort)
+    ! -path 'tests/fuzz/c*' ! -name '*.pem' ! -name '*.der' ! -name '*.bin' 2>/dev/null |
+    LC_ALL=C sort)
 
 # report TEXT : turns FILE:LINE:content on standard input into findings.
 report() {
