@@ -24,6 +24,9 @@ struct trust_source {
     const char *ca_bundle;        /* path, resolved */
     const char *const *crl_paths; /* files, resolved; folders are expanded by the caller */
     size_t crl_path_count;
+    /* Lists are configured even if crl_path_count is 0 (a folder that is empty just now):
+     * revocation is then checked, and every issuer lacks its list. */
+    bool crls_configured;
     enum crl_missing crl_missing;
     enum crl_expired crl_expired;
     int64_t crl_grace_s;
@@ -32,12 +35,19 @@ struct trust_source {
 
 struct trust;
 
-/* previous may be NULL; lists with the same bytes are taken over from it. At load an expired list
- * is an error under CRL_EXPIRED_REFUSE (a warning at reload when previous held the same list), and
- * an issuer in the bundle that had a list in previous and has none now is an error. With no list at
- * all configured, revocation is not checked (crl_missing applies only once a list is configured
- * for the store). Two full lists for one issuer and scope in one load: the higher number wins
- * only if it is also the later one, otherwise an error. */
+/* previous may be NULL; lists with the same bytes from the same file are taken over from it.
+ *
+ * Bundle: a certificate whose issuer (by name) is in the bundle too must verify under it.
+ * Expired ones are errors, or warnings when previous held them already.
+ *
+ * Lists: PEM files with one or more, or one list in DER. Each must be issued by a CA of the bundle;
+ * one issued by an intermediate that only clients send is refused. At load an expired list is an
+ * error under CRL_EXPIRED_REFUSE (a warning when previous held the same list). With no list at all
+ * configured, revocation is not checked (crl_missing applies only once a list is configured for the
+ * store). Lists of one issuer with different issuingDistributionPoints are shards of one set. Two
+ * lists for one issuer and scope: the higher number wins only if it is also the later one,
+ * otherwise an error. Against previous: a lower number or an earlier date is an error, and so is an
+ * issuer of the bundle that had a list and has none now. */
 int trust_build(const struct trust_source *src, const struct trust *previous, int64_t now_s,
                 struct diag *diag, struct trust **ret) GW_MUST_USE;
 struct trust *trust_ref(struct trust *t);
@@ -60,7 +70,13 @@ const uint8_t *trust_anchors_digest(const struct trust *t);
 int trust_max_chain_depth(const struct trust *t);
 
 struct revocation {
-    enum { REVOCATION_GOOD, REVOCATION_HIT, REVOCATION_MISSING, REVOCATION_EXPIRED } state;
+    enum {
+        REVOCATION_GOOD,
+        REVOCATION_HIT,
+        REVOCATION_MISSING,    /* no list covers the certificate */
+        REVOCATION_EXPIRED,    /* the list that covers it is too old */
+        REVOCATION_PROCESSING, /* it names no distribution point that can be matched to a list */
+    } state;
     const struct crl *crl; /* the list that decided, or NULL */
     int64_t valid_until_s; /* when GOOD would have to be asked again (next update plus grace) */
 };
@@ -69,5 +85,8 @@ struct revocation {
  * missing and expired lists. A listed serial is a hit however old the list is. */
 void trust_revocation(const struct trust *t, X509 *cert, X509 *issuer_cert, int64_t now_s,
                       struct revocation *ret);
+/* The list on which a CA of the bundle stands itself, or NULL. Such a CA stays in the store, so
+ * that its clients are refused as revoked. */
+const struct crl *trust_revoked_ca(const struct trust *t, X509 *ca);
 
 #endif

@@ -19,6 +19,8 @@
 #include "cert/reason.h"
 #include "cert/trust.h"
 
+#define VERDICT_DETAIL_MAX 512
+
 struct verify_options {
     bool ignore_expiry; /* expired client (leaf) certificates pass; notBefore still holds */
 };
@@ -32,14 +34,21 @@ struct verify_trace {
 struct verdict {
     bool is_admitted;
     enum reason reason;
-    int depth;             /* of the certificate that decided: 0 is the leaf */
-    char detail[256];      /* plain words, for the log and explain; printable ASCII */
+    int depth;                       /* of the certificate that decided: 0 is the leaf */
+    char detail[VERDICT_DETAIL_MAX]; /* plain words, for the log and explain; printable ASCII */
     int64_t valid_until_s; /* earliest notAfter of the chain or end of a list; INT64_MAX unknown */
     X509 *chain[CHAIN_DEPTH_MAX + 2]; /* leaf first, anchor last; referenced: verdict_done */
     int chain_count;                  /* 0 when no path was found */
 };
 
-/* untrusted: what else the client sent (may be NULL, may contain the leaf). Always fills *ret. */
+/* When several things are wrong the reason is the first of: size, chain depth, malformed,
+ * untrusted, revoked, key type, signature algorithm, expired, not yet valid, purpose, list expired,
+ * list missing. max_chain_depth counts every certificate of the path, client and anchor included;
+ * the anchor is the first certificate of the path that is in the bundle, and the path ends there. A
+ * listed serial is refused whatever the options and the age of the list, be it the anchor's own. No
+ * EKU is allowed; an EKU without clientAuth is not, even with anyExtendedKeyUsage.
+ *
+ * untrusted: what else the client sent (may be NULL, may contain the leaf). Always fills *ret. */
 void verify_chain(const struct trust *trust, X509 *leaf, STACK_OF(X509) * untrusted,
                   const struct verify_options *options, int64_t now_s,
                   const struct verify_trace *trace, struct verdict *ret);
