@@ -45,13 +45,13 @@ chunk_size_end(struct h1_body *b, char c)
 {
     if (b->digits == 0)
         return H1_FAULT_BAD_CHUNK;
-    if (c == '\r')
-        b->state = CHUNK_SIZE_LF;
-    else if (c == ';')
+    if (c == ';') {
         b->state = CHUNK_EXT;
-    else
-        return H1_FAULT_BAD_CHUNK;
-    return H1_FAULT_NONE;
+        return H1_FAULT_NONE;
+    }
+    b->state = CHUNK_SIZE_LF;
+    b->ext_bytes += b->line_len - b->digits - 1;
+    return c == '\r' && b->ext_bytes <= CHUNK_EXT_BYTES_MAX ? H1_FAULT_NONE : H1_FAULT_BAD_CHUNK;
 }
 
 static enum h1_fault
@@ -79,10 +79,9 @@ chunk_ext(struct h1_body *b, char c)
     }
     if (is_first)
         return H1_FAULT_BAD_CHUNK;
-    if (c == '=' && b->state == CHUNK_EXT_NAME)
-        b->state = CHUNK_EXT_EQUAL;
-    else
+    if (c != '=' || b->state != CHUNK_EXT_NAME)
         return chunk_size_end(b, c);
+    b->state = CHUNK_EXT_EQUAL;
     return H1_FAULT_NONE;
 }
 
@@ -104,9 +103,7 @@ chunk_line(struct h1_body *b, char c)
         b->line_len = 0;
         return H1_FAULT_NONE;
     }
-    /* The ';' is counted by line_len alone; digits and it are what comes before. */
-    if (c != '\r' &&
-        (b->line_len - b->digits - 1 > CHUNK_EXT_LINE_MAX || ++b->ext_bytes > CHUNK_EXT_BYTES_MAX))
+    if (c != '\r' && b->line_len - b->digits > CHUNK_EXT_LINE_MAX)
         return H1_FAULT_BAD_CHUNK;
     return chunk_ext(b, c);
 }
