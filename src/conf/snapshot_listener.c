@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Listeners of a snapshot: server contexts, policies, forwarding. Called by snapshot_build
+ * on the control thread. What it makes lives in the site's arena, the TLS contexts in the
+ * snapshot. Must never leave a listener without its policy.
+ */
+#include "conf/digest.h"
+#include "conf/mem.h"
+#include "conf/snapshot_priv.h"
+#include "conf/snapshot_rules.h"
+
+#include <openssl/x509.h>
+#include <stdlib.h>
+
+/* ---- policy ---- */
+
+static void
+add_certificate(struct digest *d, X509 *cert)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
+
+    gw_assert(len > 0);
+    digest_add(d, str_make(der, (size_t)len));
+    OPENSSL_free(der);
+}
+
+/* The lists are left out: they change what is revoked, not what is asked. */
+static void
+make_policy_digest(const struct snapshot_job *job, const struct config_mutual *m,
+                   struct site_policy *p)
+{
+    struct digest d;
+
+    digest_init(&d);
+    digest_add_number(&d, p->mode);
+    digest_add_number(&d, p->verify.ignore_expiry);
+    digest_add_number(&d, p->report_only);
+    if (m->trust_index >= 0) {
+        const struct config_trust_store *store = &job->config->trust_stores[m->trust_index];
+        const struct trust *trust = job->snapshot->trusts[m->trust_index];
+
+        digest_add(&d, str_from(store->name));
+        digest_add_number(&d, store->crl_missing);
+        digest_add_number(&d, store->crl_expired);
+        digest_add_number(&d, store->crl_grace_ms);
+        digest_add_number(&d, store->max_chain_depth);
+        for (size_t i = 0; trust != NULL && i < trust_ca_count(trust); i++)
+            add_certificate(&d, trust_ca(trust, i));
+    }
+    digest_done(&d, p->digest);
+}
+
+static void
+build_policy(struct snapshot_job *job, const struct config_listener *l, size_t index,
+             struct site_policy *p)
+{
+    p->mode = (enum mutual_mode)l->mutual.mode;
+    p->trust_index = l->mutual.trust_index;
+    p->tls_index = (int)index;
+    p->verify.ignore_expiry = l->mutual.ignore_expiry;
+    p->report_only = l->mutual.report_only;
+    snapshot_copy_rules(&job->snapshot->site->arena, l, &p->routes);
+    make_policy_digest(job, &l->mutual, p);
+}
+
+/* ---- TLS ---- */
+
+static enum tls_client_auth
+client_auth(enum mutual_mode mode)
+{
+    switch (mode) {
+    case MUTUAL_OFF:
+        return TLS_CLIENT_AUTH_OFF;
+    case MUTUAL_PASSTHROUGH:
+    case MUTUAL_OPTIONAL:
+        return TLS_CLIENT_AUTH_REQUEST;
+    case MUTUAL_VERIFY:
+        break;
+    }
+    return TLS_CLIENT_AUTH_REQUIRE;
+}
+
+static STACK_OF(X509_NAME) *
+    advertised_names(const struct snapshot_job *job, const struct config_mutual *m)
+{
+    const struct trust *trust = NULL;
+
+    if (m->advertise_ca_names && m->trust_index >= 0)
+        trust = job->snapshot->trusts[m->trust_index];
+    return trust != NULL ? trust_ca_names(trust) : NULL;
+}
+
+static void
+build_tls_server(struct snapshot_job *job, const struct config_listener *l, struct tls_server **ret)
+{
+    struct tls_cert_source *certs = calloc(l->certificate_count + 1, sizeof(*certs));
+    size_t errors_before = job->diag->error_count;
+    struct tls_server_source src = {
+        .name = l->name,
+        .certs = certs,
+        .cert_count = l->certificate_count,
+        .minimum_version = l->tls.minimum_version == 13 ? TLS1_3_VERSION : TLS1_2_VERSION,
+        .has_h2 = l->protocols.has_h2,
+        .has_http11 = l->protocols.has_http11,
+        .client_auth = client_auth((enum mutual_mode)l->mutual.mode),
+        .ca_names = advertised_names(job, &l->mutual),
+    };
+
+    gw_assert(certs != NULL);
+    for (size_t i = 0; i < l->certificate_count; i++)
+        certs[i] = (struct tls_cert_source){l->certificates[i].certificate,
+                                            l->certificates[i].private_key};
+    if (tls_server_build(&src, job->diag, ret) != 0 && job->diag->error_count == errors_before)
+        diag_error(job->diag, job->config->file, l->pos.line, l->pos.column,
+                   "listener \"%s\": TLS cannot be set up", l->name);
+    free(certs);
+}
+
+/* ---- forwarding ---- */
+
+static const struct str *
+first_name(const struct forward_names *names)
+{
+    return (const struct str *)(const void *)names;
+}
+
+/* struct forward_names is names only: every one that differs from the default is reserved. */
+static void
+copy_names(struct arena *arena, const struct forward_names *from, struct forward_settings *to)
+{
+    const size_t count = sizeof(*from) / sizeof(struct str);
+    struct str *copies = (struct str *)(void *)&to->names;
+    struct str *renamed = conf_calloc(arena, count, sizeof(*renamed));
+
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = conf_str(arena, first_name(from)[i]);
+        if (!str_eq_nocase(copies[i], first_name(&forward_names_default)[i]))
+            renamed[to->reserved.renamed_count++] = copies[i];
+    }
+    to->reserved.renamed = renamed;
+}
+
+static void
+copy_forward(struct arena *arena, const struct config_attributes *from, struct forward_settings *to)
+{
+    struct forward_override *overrides =
+        conf_calloc(arena, from->override_count, sizeof(*overrides));
+
+    to->xff_mode = (enum xff_mode)from->xff_mode;
+    to->xff_client_port = from->xff_client_port;
+    to->sends_tls_headers = from->sends_tls_headers;
+    to->sends_server = from->sends_server;
+    copy_names(arena, &from->names, to);
+    for (size_t i = 0; i < from->override_count; i++) {
+        overrides[i].name = conf_str(arena, from->overrides[i].name);
+        overrides[i].value = conf_str(arena, from->overrides[i].value);
+    }
+    to->response_overrides = overrides;
+    to->response_override_count = from->override_count;
+}
+
+/* ---- listeners ---- */
+
+static enum proxy_mode
+proxy_mode(int configured)
+{
+    if (configured == CONFIG_PROXY_OFF)
+        return PROXY_OFF;
+    return configured == CONFIG_PROXY_OPTIONAL ? PROXY_OPTIONAL : PROXY_REQUIRED;
+}
+
+static void
+copy_addresses(struct arena *arena, const struct config_listener *from, struct site_listener *to)
+{
+    to->addresses = conf_calloc(arena, from->address_count, sizeof(*to->addresses));
+    to->address_count = from->address_count;
+    for (size_t i = 0; i < from->address_count; i++)
+        to->addresses[i] = from->addresses[i].addr;
+    to->proxy_mode = proxy_mode(from->proxy.mode);
+    to->proxy_sources = conf_calloc(arena, from->proxy.source_count, sizeof(struct cidr));
+    to->proxy_source_count = from->proxy.source_count;
+    for (size_t i = 0; i < from->proxy.source_count; i++)
+        to->proxy_sources[i] = from->proxy.sources[i];
+}
+
+static void
+build_listener(struct snapshot_job *job, size_t index)
+{
+    const struct config_listener *from = &job->config->listeners[index];
+    struct arena *arena = &job->snapshot->site->arena;
+    struct site_listener *to = &job->snapshot->site->listeners[index];
+
+    to->name = conf_str(arena, str_from(from->name));
+    to->elb = snapshot_resource_name(arena, "app", from->name);
+    copy_addresses(arena, from, to);
+    to->has_h2 = from->protocols.has_h2;
+    to->has_http11 = from->protocols.has_http11;
+    to->policies = conf_calloc(arena, 1, sizeof(*to->policies));
+    to->policy_count = 1;
+    build_tls_server(job, from, &job->snapshot->tls_servers[index]);
+    build_policy(job, from, index, &to->policies[0]);
+    copy_forward(arena, &from->attributes, &to->forward);
+    to->idle_timeout_ms = from->attributes.idle_timeout_s * 1000;
+    to->client_keep_alive_ms = from->attributes.client_keep_alive_s * 1000;
+}
+
+void
+snapshot_build_listeners(struct snapshot_job *job)
+{
+    struct snapshot *s = job->snapshot;
+    size_t count = job->config->listener_count;
+
+    s->tls_servers = calloc(count + 1, sizeof(struct tls_server *));
+    gw_assert(s->tls_servers != NULL);
+    s->tls_server_count = count;
+    s->site->listeners = conf_calloc(&s->site->arena, count, sizeof(*s->site->listeners));
+    s->site->listener_count = count;
+    for (size_t i = 0; i < count; i++)
+        build_listener(job, i);
+}
