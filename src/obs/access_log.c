@@ -42,7 +42,7 @@ put_address(struct line *l, struct str ip)
 
     if (is_v6)
         line_put(l, STR("["));
-    put_or_dash(l, ip, LINE_SHORT);
+    line_put_bare(l, ip.len > 0 ? ip : STR("-"));
     if (is_v6)
         line_put(l, STR("]"));
 }

@@ -230,6 +230,12 @@ line_put_quoted(struct line *l, struct str s, enum line_width width)
     put_escaped(l, s, l->style == LINE_JSON ? IN_JSON : IN_QUOTED, width);
 }
 
+void
+line_put_bare(struct line *l, struct str s)
+{
+    put_escaped(l, s, l->style == LINE_JSON ? IN_JSON : IN_BARE, LINE_SHORT);
+}
+
 static void
 put_time(struct line *l, int64_t wall_us)
 {
@@ -266,7 +272,7 @@ line_bare(struct line *l, struct str s)
     if (s.len == 0)
         line_put(l, STR("-"));
     else
-        put_escaped(l, s, IN_BARE, LINE_SHORT);
+        line_put_bare(l, s);
 }
 
 void

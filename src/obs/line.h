@@ -50,6 +50,8 @@ void line_put(struct line *l, struct str s);
 void line_put_u64(struct line *l, uint64_t n);
 /* Inside quotes that the caller puts. */
 void line_put_quoted(struct line *l, struct str s, enum line_width width);
+/* Not in quotes, in ALB's layout; in JSON as line_put_quoted. */
+void line_put_bare(struct line *l, struct str s);
 
 /* Whole fields of ALB's layout, with the space before them; '-' for what is not known. */
 void line_space(struct line *l);
