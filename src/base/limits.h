@@ -113,7 +113,9 @@ enum {
     HEAD_BLOCK_BYTES = 196608, /* a head that does not fit an IO block */
     STREAM_ARENA_BLOCK = 8192,
     STREAM_ARENA_MAX = 262144,
-    CONN_ARENA_BLOCK = 4096,
+    CLIENT_ARENA_BLOCK = 8192,
+    CLIENT_CACHE_MAX = 4096,        /* admitted clients remembered by a worker */
+    CONN_ARENA_BLOCK = 1024,
     CONN_ARENA_MAX = 262144,
     WORKER_CONNS_MAX = 65536,
     WORKER_HANDSHAKES_MAX = 4096, /* not yet authenticated connections */

@@ -236,6 +236,12 @@ trust_same_anchors(const struct trust *a, const struct trust *b)
     return memcmp(a->anchors_sha256, b->anchors_sha256, sizeof(a->anchors_sha256)) == 0;
 }
 
+const uint8_t *
+trust_anchors_digest(const struct trust *t)
+{
+    return t->anchors_sha256;
+}
+
 int
 trust_max_chain_depth(const struct trust *t)
 {

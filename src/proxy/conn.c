@@ -227,9 +227,9 @@ conn_close_now(struct conn *c)
     loop_watch_remove(&c->watch);
     tls_free(c->tls);
     c->tls = NULL;
-    for (int i = 0; i < c->chain_count; i++)
-        X509_free(c->chain[i]);
-    c->chain_count = 0;
+    client_unref(c->cl);
+    c->cl = NULL;
+    c->identity = NULL;
     if (end == CONN_END_PROXY_HEADER || end == CONN_END_SLOW)
         sock_close_reset(c->fd);
     else
@@ -611,7 +611,7 @@ conn_validity_deadline(const struct conn *c)
     const struct clock *now = loop_now(c->w->loop);
     int64_t left_s;
 
-    if (c->chain_count == 0 || c->valid_until_s == INT64_MAX)
+    if (c->cl == NULL || c->valid_until_s == INT64_MAX)
         return 0;
     left_s = c->valid_until_s - clock_wall_s(now);
     if (left_s > VALIDITY_CHECK_MAX_S)
@@ -724,7 +724,7 @@ conn_open_deadline(struct conn *c, int64_t now)
         conn_close(c, CONN_END_SLOW);
         return;
     }
-    if (c->chain_count > 0 && clock_wall_s(loop_now(c->w->loop)) > c->valid_until_s) {
+    if (c->cl != NULL && clock_wall_s(loop_now(c->w->loop)) > c->valid_until_s) {
         c->judged_generation = 0; /* of no snapshot: forces a new judgement */
         if (!sweep_judge(c))
             return;

@@ -14,6 +14,7 @@
 #include "cert/identity.h"
 #include "cert/verify.h"
 #include "net/proxy_header.h"
+#include "proxy/client.h"
 #include "proxy/codec.h"
 #include "proxy/worker_priv.h"
 #include "tls/tls_io.h"
@@ -95,13 +96,11 @@ struct conn {
     /* What the handshake established; immutable afterwards. */
     enum mutual_mode mode;
     uint8_t policy_digest[32];
-    struct identity *identity;        /* NULL without a (verified or parsed) client certificate */
-    X509 *chain[CHAIN_DEPTH_MAX + 2]; /* as verified, referenced; chain_count 0 when not verified */
-    int chain_count;
+    struct client *cl;         /* the admitted client; NULL without a verified certificate */
+    struct identity *identity; /* cl's, or unverified facts for the log; may be NULL */
     struct forward_conn forward;
     enum reason refusal; /* why the certificate was refused */
-    char refusal_detail[256];
-    uint8_t anchors_digest[32]; /* trust_anchors_digest at the last judgement */
+    char refusal_detail[VERDICT_DETAIL_MAX];
     uint64_t judged_generation; /* snapshot under which the identity was last found good */
     int64_t valid_until_s;      /* wall clock: to be judged again then */
 
@@ -120,6 +119,7 @@ struct conn {
     bool client_is_proxied; /* client came from a PROXY header */
     bool got_bytes;         /* anything at all was received */
     bool saw_eof;           /* the client will send no more */
+    bool is_cached;         /* the verdict came from the cache */
     bool is_draining;
     bool wants_close; /* codec: close when out is empty and no stream is left */
     bool wants_abort; /* the response is cut: the client must not take it for whole */

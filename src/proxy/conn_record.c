@@ -43,6 +43,7 @@ conn_record_fill(const struct conn *c, struct conn_record *r, char ips[3][ADDR_T
         .trace_id = str_from(c->trace_id),
         .sni = c->sni,
         .vpce_id = str_from(c->vpce_id),
+        .is_cached = c->is_cached,
         .generation = c->w->snap->generation,
     };
     if (c->client_is_proxied)

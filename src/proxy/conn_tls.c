@@ -36,19 +36,6 @@ conn_refuse(struct conn *c, enum reason reason, const char *detail)
     snprintf(c->refusal_detail, sizeof(c->refusal_detail), "%s", detail);
 }
 
-/* The verdict's references move to the connection. */
-static void
-conn_keep_chain(struct conn *c, struct verdict *v, const struct trust *trust)
-{
-    for (int i = 0; i < c->chain_count; i++)
-        X509_free(c->chain[i]);
-    memcpy(c->chain, v->chain, sizeof(c->chain));
-    c->chain_count = v->chain_count;
-    v->chain_count = 0;
-    c->valid_until_s = v->valid_until_s;
-    memcpy(c->anchors_digest, trust_anchors_digest(trust), sizeof(c->anchors_digest));
-}
-
 static void
 conn_keep_facts(struct conn *c, X509 *leaf)
 {
@@ -60,37 +47,99 @@ conn_keep_facts(struct conn *c, X509 *leaf)
     c->identity = facts;
 }
 
-/* A verified identity must be stateable exactly, or the handshake fails. */
-static enum reason
-conn_take_identity(struct conn *c, X509 *leaf)
+/* The connection's client changes; takes the reference. */
+static void
+conn_set_client(struct conn *c, struct client *cl, int64_t valid_until_s)
 {
-    enum reason reason = REASON_INVALID;
+    client_unref(c->cl);
+    c->cl = cl;
+    c->identity = cl->identity;
+    c->valid_until_s = valid_until_s;
+}
 
-    if (identity_build(leaf, &c->arena, &c->identity, &reason) == 0)
-        return REASON_NONE;
-    conn_refuse(c, reason, "the certificate's names cannot be stated within the limits");
-    conn_keep_facts(c, leaf);
-    return reason;
+/* What a certificate is judged by. */
+struct judgement {
+    const struct site_policy *policy;
+    const struct trust *trust;
+    X509 *leaf;
+    STACK_OF(X509) * sent;
+    int64_t now_s;
+};
+
+/* A chain seen before under this snapshot: its signatures hold, so only what can have changed
+ * since is looked at. NULL when it must be judged in full. */
+static struct client *
+client_recall(struct conn *c, const struct judgement *j, const uint8_t *key, struct verdict *v)
+{
+    struct client *cl = client_cache_find(&c->w->clients, key);
+
+    if (cl != NULL)
+        verify_again(j->trust, cl->chain, cl->chain_count, &j->policy->verify, j->now_s, v);
+    return cl;
+}
+
+/* A verified identity must be stateable exactly, or the certificate is refused. */
+static struct client *
+client_judge(const struct judgement *j, struct verdict *v)
+{
+    struct client *cl = NULL;
+    enum reason reason;
+
+    verify_chain(j->trust, j->leaf, j->sent, &j->policy->verify, j->now_s, NULL, v);
+    if (!v->is_admitted)
+        return NULL;
+    if (client_new(v, j->trust, &cl, &reason) != 0) {
+        v->is_admitted = false;
+        v->reason = reason;
+        snprintf(v->detail, sizeof(v->detail), "its names cannot be stated within the limits");
+    }
+    return cl;
+}
+
+/* Always fills *v. Admitted: the connection has its client. */
+static void
+conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
+{
+    struct client_key_input in = {j->leaf, j->sent, c->policy_digest, c->listener_index};
+    uint8_t key[CLIENT_KEY_BYTES];
+    struct client *cl = NULL;
+    bool has_key = client_key_make(&in, key) == 0;
+
+    if (has_key)
+        cl = client_recall(c, j, key, v);
+    c->is_cached = cl != NULL;
+    if (cl == NULL) {
+        cl = client_judge(j, v);
+        if (cl != NULL && has_key)
+            client_cache_put(&c->w->clients, cl, key);
+    }
+    if (v->is_admitted)
+        conn_set_client(c, cl, v->valid_until_s);
+    else
+        client_unref(cl);
 }
 
 static enum reason
 on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
 {
     struct conn *c = arg;
-    const struct site_policy *p = conn_policy(c);
-    const struct trust *trust;
+    struct judgement j = {
+        .policy = conn_policy(c),
+        .leaf = leaf,
+        .sent = chain,
+        .now_s = clock_wall_s(loop_now(c->w->loop)),
+    };
     struct verdict v;
     enum reason reason;
 
-    if (p->mode == MUTUAL_OFF || p->mode == MUTUAL_PASSTHROUGH)
+    if (j.policy->mode == MUTUAL_OFF || j.policy->mode == MUTUAL_PASSTHROUGH)
         return REASON_NONE;
-    trust = c->w->snap->trusts[p->trust_index];
-    verify_chain(trust, leaf, chain, &p->verify, clock_wall_s(loop_now(c->w->loop)), NULL, &v);
-    reason = v.is_admitted ? conn_take_identity(c, leaf) : v.reason;
-    if (reason == REASON_NONE) {
-        conn_keep_chain(c, &v, trust);
+    j.trust = c->w->snap->trusts[j.policy->trust_index];
+    conn_judge(c, &j, &v);
+    reason = v.is_admitted ? REASON_NONE : v.reason;
+    if (v.is_admitted) {
         c->judged_generation = c->w->snap->generation;
-    } else if (!v.is_admitted) {
+    } else {
         conn_refuse(c, v.reason, v.detail);
         conn_keep_facts(c, leaf);
     }
@@ -135,12 +184,35 @@ conn_passthrough(struct conn *c, struct forward_identity *f)
     return 0;
 }
 
+/* Lines that depend on the client alone are rendered once and shared by its connections. */
+static int
+conn_render_identity(struct conn *c, const struct site_listener *l, struct forward_identity *f)
+{
+    struct client *cl = c->cl;
+    bool is_shared = cl != NULL && !l->forward.sends_tls_headers;
+    int r;
+
+    if (is_shared && cl->has_block) {
+        c->forward.identity_block = cl->block;
+        c->forward.identity_lines = cl->block_lines;
+        return 0;
+    }
+    r = forward_identity_render(&l->forward, f, is_shared ? &cl->arena : &c->arena,
+                                &c->forward.identity_block, &c->forward.identity_lines);
+    if (r == 0 && is_shared) {
+        cl->block = c->forward.identity_block;
+        cl->block_lines = c->forward.identity_lines;
+        cl->has_block = true;
+    }
+    return r;
+}
+
 static int
 conn_render(struct conn *c, const struct site_listener *l)
 {
     struct forward_identity f = {
         .mode = c->mode,
-        .identity = c->chain_count > 0 ? c->identity : NULL,
+        .identity = c->cl != NULL ? c->identity : NULL,
         .tls_version = str_from(tls_version(c->tls)),
         .tls_cipher = str_from(tls_cipher(c->tls)),
     };
@@ -153,9 +225,7 @@ conn_render(struct conn *c, const struct site_listener *l)
     c->forward.client_port = conn_number(c, addr_port(&c->client));
     c->forward.listener_port = conn_number(c, c->listener_port);
     c->forward.proto = STR("https");
-    if (forward_identity_render(&l->forward, &f, &c->arena, &c->forward.identity_block,
-                                &c->forward.identity_lines) != 0 ||
-        c->arena.overflow) {
+    if (conn_render_identity(c, l, &f) != 0 || c->arena.overflow) {
         conn_refuse(c, REASON_MAX_SIZE, "the identity does not fit its headers");
         return GW_E_LIMIT;
     }
@@ -172,11 +242,11 @@ conn_establish(struct conn *c)
         conn_refuse(c, REASON_REJECTED, "the listener's policy changed during the handshake");
         return GW_E_DENIED;
     }
-    if (p->mode == MUTUAL_VERIFY && c->chain_count == 0) {
+    if (p->mode == MUTUAL_VERIFY && c->cl == NULL) {
         conn_refuse(c, REASON_MISSING, "no client certificate");
         return GW_E_DENIED;
     }
-    if (c->judged_generation != c->w->snap->generation && c->chain_count > 0) {
+    if (c->judged_generation != c->w->snap->generation && c->cl != NULL) {
         struct verdict v; /* a reload came between the certificate and here */
         bool is_good = conn_judge_again(c, &v);
 
@@ -192,12 +262,32 @@ conn_establish(struct conn *c)
 
 /* ---- later --------------------------------------------------------------------------------- */
 
+/* The authorities changed: judged in full, once for all connections of a client. */
+static bool
+conn_judge_anew(struct conn *c, const struct judgement *j, struct verdict *v)
+{
+    struct client *old = client_ref(c->cl); /* the leaf and the rendered lines are still its */
+    struct forward_identity f = {
+        .mode = c->mode,
+        .tls_version = str_from(tls_version(c->tls)),
+        .tls_cipher = str_from(tls_cipher(c->tls)),
+    };
+
+    conn_judge(c, j, v);
+    f.identity = c->identity;
+    if (v->is_admitted && conn_render_identity(c, conn_listener(c), &f) != 0) {
+        v->is_admitted = false;
+        v->reason = REASON_MAX_SIZE;
+    }
+    client_unref(old);
+    return v->is_admitted;
+}
+
 bool
 conn_judge_again(struct conn *c, struct verdict *ret)
 {
     const struct site_policy *p = conn_policy(c);
-    int64_t now_s = clock_wall_s(loop_now(c->w->loop));
-    const struct trust *trust;
+    struct judgement j = {.policy = p, .now_s = clock_wall_s(loop_now(c->w->loop))};
 
     memset(ret, 0, sizeof(*ret));
     ret->is_admitted = true;
@@ -206,15 +296,15 @@ conn_judge_again(struct conn *c, struct verdict *ret)
         conn_drain(c); /* a new connection will meet the new policy */
         return true;
     }
-    if (c->chain_count == 0)
+    if (c->cl == NULL)
         return true;
-    trust = c->w->snap->trusts[p->trust_index];
-    if (memcmp(trust_anchors_digest(trust), c->anchors_digest, sizeof(c->anchors_digest)) == 0) {
-        verify_again(trust, c->chain, c->chain_count, &p->verify, now_s, ret);
+    j.trust = c->w->snap->trusts[p->trust_index];
+    if (memcmp(trust_anchors_digest(j.trust), c->cl->anchors_digest,
+               sizeof(c->cl->anchors_digest)) == 0) {
+        verify_again(j.trust, c->cl->chain, c->cl->chain_count, &p->verify, j.now_s, ret);
         return ret->is_admitted;
     }
-    verify_chain(trust, c->chain[0], tls_peer_chain(c->tls), &p->verify, now_s, NULL, ret);
-    if (ret->is_admitted)
-        conn_keep_chain(c, ret, trust);
-    return ret->is_admitted;
+    j.leaf = c->cl->chain[0];
+    j.sent = tls_peer_chain(c->tls);
+    return conn_judge_anew(c, &j, ret);
 }

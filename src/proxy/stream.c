@@ -370,7 +370,7 @@ stream_decide(struct stream *s)
     struct conn *c = s->conn;
     struct rule_input in = {
         .req = &s->req,
-        .identity = c->chain_count > 0 ? c->identity : NULL,
+        .identity = c->cl != NULL ? c->identity : NULL,
         .client = &c->client,
         .vpce_id = str_from(c->vpce_id),
     };

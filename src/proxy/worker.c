@@ -70,6 +70,7 @@ worker_new(unsigned index, const struct worker_hooks *hooks)
     pool_init(&w->io_blocks, IO_BLOCK_BYTES, WORKER_IO_BLOCKS_MAX, POOL_KEPT_IO_BLOCKS);
     pool_init(&w->head_blocks, HEAD_BLOCK_BYTES, WORKER_HEAD_BLOCKS_MAX, POOL_KEPT_HEAD_BLOCKS);
     loop_timer_init(w->loop, &w->drain_timer, on_drain_timer, w);
+    client_cache_init(&w->clients);
     sweep_init(w);
     w->random_used = sizeof(w->random);
     return w;
@@ -223,6 +224,7 @@ on_update(struct loop_msg *msg)
     w->site->users = 1;
     w->access_log = m->update.access_log;
     w->conn_log = m->update.conn_log;
+    client_cache_clear(&w->clients);
     upstreams_update(w);
     conns_rebind(w);
     if (!w->is_draining)
@@ -378,6 +380,7 @@ worker_free(struct worker *w)
         free(a);
     }
     sweep_done(w);
+    client_cache_done(&w->clients);
     loop_timer_done(&w->drain_timer);
     loop_free(w->loop);
     worker_site_drop(w, w->site);

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/pool.h"
 #include "net/listener.h"
+#include "proxy/client.h"
 #include "proxy/worker.h"
 
 /* A site with the number of streams and pools of this worker that use it, so that a request
@@ -65,6 +66,7 @@ struct worker {
     struct pool io_blocks;   /* IO_BLOCK_BYTES */
     struct pool head_blocks; /* HEAD_BLOCK_BYTES */
 
+    struct client_cache clients;
     struct list upstreams; /* struct upstream, current and retired */
     struct list addrsets;  /* struct worker_addrs */
     struct worker_sweep sweep;
