@@ -48,7 +48,7 @@ der_open(struct str s)
 {
     const uint8_t *ptr = (const uint8_t *)s.ptr;
 
-    return (struct der){ptr, ptr + s.len};
+    return (struct der){ptr, s.len > 0 ? ptr + s.len : ptr};
 }
 
 static inline bool
