@@ -126,7 +126,8 @@ cookies_join(struct http_headers *headers, const struct h2_facts *facts, struct 
                 text[len++] = ';';
                 text[len++] = ' ';
             }
-            memcpy(text + len, field.value.ptr, field.value.len);
+            if (field.value.len > 0)
+                memcpy(text + len, field.value.ptr, field.value.len);
             len += field.value.len;
             if (joined != NULL)
                 continue;

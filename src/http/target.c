@@ -62,17 +62,12 @@ path_look_at(struct str text, struct path_look *look, size_t *ret_len)
 static bool
 query_is_fine(struct str query)
 {
-    const char *p = query.ptr;
-    const char *end = query.ptr + query.len;
-
-    while (p < end) {
-        if (char_is(*p, CHAR_QUERY)) {
-            p++;
-        } else if (*p == '%' && escape_is_fine(p, end, false)) {
-            p += 3;
-        } else {
+    for (size_t i = 0; i < query.len; i++) {
+        if (char_is(query.ptr[i], CHAR_QUERY))
+            continue;
+        if (query.ptr[i] != '%' || !escape_is_fine(query.ptr + i, query.ptr + query.len, false))
             return false;
-        }
+        i += 2;
     }
     return true;
 }
