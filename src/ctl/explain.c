@@ -44,15 +44,14 @@ on_verify_step(void *arg, bool ok, const char *text)
 
 /* The list that answers for one certificate of the chain. */
 static void
-explain_list(struct explain *e, X509 *cert, X509 *issuer)
+explain_list(struct explain *e, int depth)
 {
     struct revocation found;
     const struct crl_info *info;
     char this_update[CLOCK_ISO_LEN], next_update[CLOCK_ISO_LEN] = "";
-    char name[CERT_TEXT_MAX];
 
-    trust_revocation(e->trust, cert, issuer, e->at_s, &found);
-    cert_describe(cert, name);
+    trust_revocation(e->trust, e->verdict.chain[depth], e->verdict.chain[depth + 1], e->at_s,
+                     &found);
     if (found.crl == NULL)
         return;
     info = crl_info(found.crl);
@@ -60,8 +59,9 @@ explain_list(struct explain *e, X509 *cert, X509 *issuer)
     if (info->next_update_s != INT64_MAX)
         clock_format_iso(next_update, info->next_update_s);
     explain_step_add(e, found.state == REVOCATION_GOOD,
-                     "list for %s: number %.*s of %.*s, %llu entries, from %.*s until %.*s, %.*s",
-                     name, STR_ARG(info->number_hex), STR_ARG(info->issuer_text),
+                     "certificate %d is answered for by list number %.*s of \"%.*s\": %llu "
+                     "entries, from %.*s until %.*s, %.*s",
+                     depth, STR_ARG(info->number_hex), STR_ARG(info->issuer_text),
                      (unsigned long long)info->entry_count, CLOCK_ISO_LEN, this_update,
                      next_update[0] != '\0' ? CLOCK_ISO_LEN : 1,
                      next_update[0] != '\0' ? next_update : "-", STR_ARG(info->file));
@@ -77,7 +77,7 @@ explain_lists(struct explain *e)
         return;
     }
     for (int i = 0; i + 1 < v->chain_count; i++)
-        explain_list(e, v->chain[i], v->chain[i + 1]);
+        explain_list(e, i);
 }
 
 static void

@@ -255,7 +255,7 @@ value_begin(struct report *r, const char *key)
     } else {
         fputs("  ", r->out);
         label(r->out, key);
-        fprintf(r->out, "%*s", (int)(strlen(key) < 22 ? 22 - strlen(key) : 1), "");
+        fprintf(r->out, "%*s", (int)(strlen(key) < 32 ? 32 - strlen(key) : 1), "");
     }
     r->has_value = true;
 }
