@@ -25,8 +25,8 @@ struct listener {
 };
 
 int listener_start(struct listener *ls, struct loop *loop, int fd,
-                   void (*on_accept)(void *arg, int fd, const struct addr *from), void *arg)
-    GW_MUST_USE;
+                   void (*on_accept)(void *arg, int fd, const struct addr *from),
+                   void *arg) GW_MUST_USE;
 void listener_stop(struct listener *ls);
 /* Too many connections: stop accepting until listener_resume. */
 void listener_pause(struct listener *ls);

@@ -77,7 +77,7 @@ tls_x509_error_for_alert(int alert)
         if (alerts[i].alert == alert)
             return alerts[i].x509_error;
     }
-    return X509_V_ERR_INVALID_CA;
+    return X509_V_ERR_PERMITTED_VIOLATION; /* not in libssl's table: certificate_unknown */
 }
 
 static enum reason

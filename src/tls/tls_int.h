@@ -65,6 +65,8 @@ struct tls_client {
 struct tls_io {
     uint32_t magic;
     bool is_open;         /* the handshake is complete */
+    bool is_write_cut;    /* part of a record has left; only the same bytes can complete it */
+    bool is_shut;         /* close_notify has left */
     bool is_read_blocked; /* nothing readable is buffered, although a partial record may be */
     bool saw_close_notify;
     bool used_default;

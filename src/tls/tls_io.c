@@ -150,6 +150,7 @@ tls_write(struct tls_io *t, const void *src, size_t n, size_t *ret_n)
         }
         done += part;
     }
+    t->is_write_cut = rc == GW_E_WANT_WRITE;
     if (done == 0 && rc < 0)
         return rc;
     *ret_n = done;
@@ -200,17 +201,19 @@ tls_shutdown(struct tls_io *t)
 {
     int rc;
 
-    /* libssl forbids it inside a handshake, and after a fatal alert all has been said. */
-    if (!t->is_open || t->failed < 0)
+    /* libssl forbids it inside a handshake; after a fatal alert all has been said; and behind a
+     * record cut in half nothing can be said. */
+    if (!t->is_open || t->failed < 0 || t->is_write_cut || t->is_shut)
         return 0;
     rc = tls_flush(t);
     if (rc == GW_E_WANT_WRITE)
         return rc;
-    if (rc < 0 || (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN) != 0)
+    if (rc < 0)
         return 0;
     clear_queue();
     rc = SSL_shutdown(t->ssl);
-    if (rc >= 0)
+    t->is_shut = rc >= 0;
+    if (t->is_shut)
         return 0;
     rc = tls_fault(t, rc);
     return rc == GW_E_WANT_WRITE ? rc : 0;

@@ -69,7 +69,9 @@ void tls_cork(struct tls_io *t);
 int tls_flush(struct tls_io *t) GW_MUST_USE;
 /* True when the end came with close_notify (a truncation can be told apart). */
 bool tls_saw_close_notify(const struct tls_io *t);
-/* Sends close_notify; 0 when it left, WANT_WRITE when to try again. */
+/* Sends what is held and close_notify; 0 when it left or cannot be sent any more (handshake
+ * incomplete, connection lost, the last tls_write was left at WANT_WRITE); WANT_WRITE when to try
+ * again. Reading goes on, writing does not. */
 int tls_shutdown(struct tls_io *t) GW_MUST_USE;
 
 /* Facts, valid after the handshake (or its failure, as far as known). Borrowed from t. */

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "support/pki.h"
 #include "tls/tls_ctx.h"
 #include "tls/tls_io.h"
@@ -330,6 +331,119 @@ tls_write_all(struct tls_pair *p, const char *text)
 
     assert_int_equal(tls_write(p->t, text, strlen(text), &n), 0);
     assert_int_equal(n, strlen(text));
+}
+
+/* An open connection of one version without certificates. */
+static inline struct tls_server *
+open_pair(const struct tls_files *f, struct tls_pair *p, int version)
+{
+    struct tls_server *s = server_simple(f, TLS_CLIENT_AUTH_OFF);
+
+    pair_client(p, s, version, NULL);
+    assert_int_equal(pair_shake(p), 0);
+    return s;
+}
+
+/* A ClientHello with extra bytes of padding in an extension of its own. */
+static inline struct bytes
+client_hello(size_t padding)
+{
+    struct bytes hello = {0};
+    uint8_t *zeros = xcalloc(1, padding + 1);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    BIO *out = BIO_new(BIO_s_mem());
+    char *bytes;
+    long len;
+    SSL *ssl;
+
+    if (padding > 0) {
+        /* One ALPN list cannot be longer than 64 KiB; names of 255 bytes fill it. */
+        for (size_t i = 0; i < padding; i += 256)
+            zeros[i] = (uint8_t)size_min(255, padding - i - 1);
+        for (size_t i = 0; i < padding; i++)
+            zeros[i] = zeros[i] != 0 ? zeros[i] : 'x';
+    }
+    ssl = SSL_new(ctx);
+    SSL_set_tlsext_host_name(ssl, "localhost");
+    if (padding > 0)
+        assert_int_equal(SSL_set_alpn_protos(ssl, zeros, (unsigned)padding), 0);
+    SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+    SSL_set_connect_state(ssl);
+    assert_int_equal(SSL_do_handshake(ssl), -1);
+    len = BIO_get_mem_data(out, &bytes);
+    bytes_add(&hello, bytes, (size_t)len);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    free(zeros);
+    ERR_clear_error();
+    return hello;
+}
+
+struct built {
+    int rc;
+    struct tls_server *server;
+    struct diag diag;
+};
+
+/* Builds a server of one pair of files below the test's folder. */
+static inline struct built
+build(const struct tls_files *f, const char *pem, const char *key)
+{
+    char *pem_path = files_path(f, pem);
+    char *key_path = files_path(f, key);
+    struct tls_cert_source cert = {pem_path, key_path};
+    struct tls_server_source src = {
+        .name = "partners",
+        .certs = &cert,
+        .cert_count = 1,
+        .minimum_version = TLS1_2_VERSION,
+        .has_http11 = true,
+    };
+    struct built b = {0};
+
+    diag_init(&b.diag);
+    b.rc = tls_server_build(&src, &b.diag, &b.server);
+    assert_int_equal(b.rc < 0, diag_has_errors(&b.diag));
+    assert_int_equal(b.rc < 0, b.server == NULL);
+    free(pem_path);
+    free(key_path);
+    return b;
+}
+
+static inline void
+built_done(struct built *b)
+{
+    tls_server_unref(b->server);
+    diag_done(&b->diag);
+}
+
+static inline void
+assert_refused(const struct tls_files *f, const char *pem, const char *key, const char *text)
+{
+    struct built b = build(f, pem, key);
+    bool found = false;
+
+    assert_int_equal(b.rc, GW_E_CONFIG);
+    for (size_t i = 0; i < b.diag.count; i++)
+        found = found || strstr(b.diag.entries[i].text, text) != NULL;
+    if (!found)
+        diag_print(&b.diag, stderr);
+    assert_true(found);
+    built_done(&b);
+}
+
+/* Writes NAME.pem of these certificates (the list ends with NULL) and NAME.key. */
+static inline void
+write_pair(const struct tls_files *f, const char *name, EVP_PKEY *key,
+           const struct pki_cert *const certs[3])
+{
+    char *pem_path = xformat("%s/%s.pem", f->dir, name);
+    char *key_path = xformat("%s/%s.key", f->dir, name);
+
+    pki_write_certs(pem_path, certs[0], certs[1], certs[2], NULL);
+    pki_write_key(key_path, key);
+    free(pem_path);
+    free(key_path);
 }
 
 #endif
