@@ -70,7 +70,7 @@ for program in sallyport execute-api mkpki; do
     [ -x "$build/$program" ] || die "$build/$program is not there; run make"
 done
 trap finish EXIT
-trap 'exit 130' INT
+trap 'exit 0' INT
 trap 'exit 143' TERM HUP
 
 "$build/mkpki" demo "$demo" || die 'the certificates could not be made'
