@@ -130,6 +130,8 @@ enum {
     UPSTREAM_IDLE_MAX = 256,      /* kept connections per worker and target group */
     UPSTREAM_CONNS_MAX = 8192,    /* open connections per worker and target group */
     UPSTREAM_ATTEMPTS_MAX = 3,    /* addresses tried for one request when connecting fails */
+    REFUSAL_LINES_PER_SECOND = 20, /* diagnostic lines about refused connections, per worker */
+    REFUSAL_LINES_BURST = 100,
     LOG_RING_BYTES = 4194304,     /* per log file, for all producers; then lines are dropped */
     LOG_DIAG_RING_BYTES = 262144, /* of the diagnostic log, a power of two */
     LOG_RING_BYTES_MIN = 32768,   /* of one producer */

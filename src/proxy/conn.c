@@ -725,7 +725,7 @@ conn_open_deadline(struct conn *c, int64_t now)
         return;
     }
     if (c->cl != NULL && clock_wall_s(loop_now(c->w->loop)) > c->valid_until_s) {
-        c->judged_generation = 0; /* of no snapshot: forces a new judgement */
+        c->judged_epoch = 0; /* before any: forces a new judgement */
         if (!sweep_judge(c))
             return;
     }

@@ -99,10 +99,12 @@ struct conn {
     struct client *cl;         /* the admitted client; NULL without a verified certificate */
     struct identity *identity; /* cl's, or unverified facts for the log; may be NULL */
     struct forward_conn forward;
-    enum reason refusal; /* why the certificate was refused */
+    uint64_t forward_hash; /* of the settings that forward was rendered under */
+    enum reason refusal;   /* why the certificate was refused */
     char refusal_detail[VERDICT_DETAIL_MAX];
-    uint64_t judged_generation; /* snapshot under which the identity was last found good */
-    int64_t valid_until_s;      /* wall clock: to be judged again then */
+    enum reason would_refuse; /* report_only: what would have been the refusal */
+    uint64_t judged_epoch;    /* worker.judge_epoch when the identity was last found good */
+    int64_t valid_until_s;    /* wall clock: to be judged again then */
 
     struct list streams; /* struct stream, in progress */
     unsigned stream_count;

@@ -38,12 +38,13 @@ conn_record_fill(const struct conn *c, struct conn_record *r, char ips[3][ADDR_T
         .handshake_us = c->refusal == REASON_NONE ? now->mono_us - c->accepted_us : -1,
         .cert = c->identity,
         .has_verify_status = true,
-        .reason = c->refusal,
+        .reason = c->refusal != REASON_NONE ? c->refusal : c->would_refuse,
         .detail = str_from(c->refusal_detail),
         .trace_id = str_from(c->trace_id),
         .sni = c->sni,
         .vpce_id = str_from(c->vpce_id),
         .is_cached = c->is_cached,
+        .would_refuse = c->would_refuse != REASON_NONE,
         .generation = c->w->snap->generation,
     };
     if (c->client_is_proxied)
@@ -51,18 +52,25 @@ conn_record_fill(const struct conn *c, struct conn_record *r, char ips[3][ADDR_T
     conn_record_tls(c, r);
 }
 
-/* Without a connection log the operator still learns who was refused, and why. */
+/* Without a connection log the operator still learns who was refused, and why; an attacker does not
+ * fill the disk with it. */
 static void
 conn_log_refusal(const struct conn *c, const struct conn_record *r)
 {
+    struct worker *w = c->w;
     const char *words = c->refusal_detail;
-    struct str subject = c->identity == NULL ? STR("") : c->identity->subject;
+    uint64_t dropped;
 
+    if (!ratelimit_admit(&w->refusal_lines, worker_now_ms(w)))
+        return;
+    dropped = ratelimit_take_dropped(&w->refusal_lines);
+    if (dropped > 0)
+        log_event(LOG_WARN, "conn", "%llu lines about refused connections were left out",
+                  (unsigned long long)dropped);
     if (words[0] == '\0')
         words = c->tls == NULL ? reason_text(c->refusal) : tls_error(c->tls);
-    log_event(LOG_INFO, "conn", "%.*s refused %.*s on %.*s: %s, %s%s%.*s%s", STR_ARG(r->trace_id),
-              STR_ARG(r->client_ip), STR_ARG(r->listener), reason_token(c->refusal), words,
-              subject.len > 0 ? " (" : "", STR_ARG(subject), subject.len > 0 ? ")" : "");
+    log_event(LOG_INFO, "conn", "%.*s refused %.*s on %.*s: %s, %s", STR_ARG(r->trace_id),
+              STR_ARG(r->client_ip), STR_ARG(r->listener), reason_token(c->refusal), words);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "proxy/conn.h"
 
 static const struct site_policy *
@@ -119,6 +120,20 @@ conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
         client_unref(cl);
 }
 
+/* report_only lets the request pass, without an identity, and says what would have been. */
+static enum reason
+conn_refuse_or_report(struct conn *c, const struct site_policy *p, const struct verdict *v)
+{
+    if (!p->report_only) {
+        conn_refuse(c, v->reason, v->detail);
+        return v->reason;
+    }
+    c->would_refuse = v->reason;
+    snprintf(c->refusal_detail, sizeof(c->refusal_detail), "%s", v->detail);
+    metrics_would_refuse(&c->w->metrics, v->reason);
+    return REASON_NONE;
+}
+
 static enum reason
 on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
 {
@@ -138,10 +153,10 @@ on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
     conn_judge(c, &j, &v);
     reason = v.is_admitted ? REASON_NONE : v.reason;
     if (v.is_admitted) {
-        c->judged_generation = c->w->snap->generation;
+        c->judged_epoch = c->w->judge_epoch;
     } else {
-        conn_refuse(c, v.reason, v.detail);
         conn_keep_facts(c, leaf);
+        reason = conn_refuse_or_report(c, j.policy, &v);
     }
     verdict_done(&v);
     return reason;
@@ -207,6 +222,21 @@ conn_render_identity(struct conn *c, const struct site_listener *l, struct forwa
     return r;
 }
 
+/* Which names and lines the rendering depends on. */
+static uint64_t
+forward_hash(const struct forward_settings *f)
+{
+    static const uint64_t key[2] = {0};
+    const struct forward_names *n = &f->names;
+    const struct str names[] = {n->serial, n->issuer, n->subject,     n->validity,
+                                n->leaf,   n->chain,  n->tls_version, n->tls_cipher};
+    uint64_t hash = f->sends_tls_headers;
+
+    for (size_t i = 0; i < array_len(names); i++)
+        hash = hash * 31 + siphash24(key, names[i].ptr, names[i].len);
+    return hash;
+}
+
 static int
 conn_render(struct conn *c, const struct site_listener *l)
 {
@@ -225,6 +255,7 @@ conn_render(struct conn *c, const struct site_listener *l)
     c->forward.client_port = conn_number(c, addr_port(&c->client));
     c->forward.listener_port = conn_number(c, c->listener_port);
     c->forward.proto = STR("https");
+    c->forward_hash = forward_hash(&l->forward);
     if (conn_render_identity(c, l, &f) != 0 || c->arena.overflow) {
         conn_refuse(c, REASON_MAX_SIZE, "the identity does not fit its headers");
         return GW_E_LIMIT;
@@ -242,11 +273,13 @@ conn_establish(struct conn *c)
         conn_refuse(c, REASON_REJECTED, "the listener's policy changed during the handshake");
         return GW_E_DENIED;
     }
-    if (p->mode == MUTUAL_VERIFY && c->cl == NULL) {
-        conn_refuse(c, REASON_MISSING, "no client certificate");
-        return GW_E_DENIED;
+    if (p->mode == MUTUAL_VERIFY && c->cl == NULL && c->would_refuse == REASON_NONE) {
+        struct verdict v = {.reason = REASON_MISSING, .detail = "no client certificate"};
+
+        if (conn_refuse_or_report(c, p, &v) != REASON_NONE)
+            return GW_E_DENIED;
     }
-    if (c->judged_generation != c->w->snap->generation && c->cl != NULL) {
+    if (c->judged_epoch != c->w->judge_epoch && c->cl != NULL) {
         struct verdict v; /* a reload came between the certificate and here */
         bool is_good = conn_judge_again(c, &v);
 
@@ -256,7 +289,7 @@ conn_establish(struct conn *c)
         if (!is_good)
             return GW_E_DENIED;
     }
-    c->judged_generation = c->w->snap->generation;
+    c->judged_epoch = c->w->judge_epoch;
     return conn_render(c, l);
 }
 
@@ -283,28 +316,75 @@ conn_judge_anew(struct conn *c, const struct judgement *j, struct verdict *v)
     return v->is_admitted;
 }
 
+/* Headers were renamed: what this connection sends must be under the names that are now
+ * reserved. */
+static bool
+conn_render_again(struct conn *c, struct verdict *v)
+{
+    const struct site_listener *l = conn_listener(c);
+    struct forward_identity f = {
+        .mode = c->mode,
+        .identity = c->cl != NULL ? c->identity : NULL,
+        .tls_version = str_from(tls_version(c->tls)),
+        .tls_cipher = str_from(tls_cipher(c->tls)),
+    };
+
+    if (c->forward_hash == forward_hash(&l->forward))
+        return true;
+    c->forward_hash = forward_hash(&l->forward);
+    if ((c->mode != MUTUAL_PASSTHROUGH || conn_passthrough(c, &f) == 0) &&
+        forward_identity_render(&l->forward, &f, &c->arena, &c->forward.identity_block,
+                                &c->forward.identity_lines) == 0)
+        return true;
+    v->is_admitted = false;
+    v->reason = REASON_MAX_SIZE;
+    return false;
+}
+
+static void
+conn_judge_client(struct conn *c, const struct site_policy *p, struct verdict *v)
+{
+    struct judgement j = {
+        .policy = p,
+        .trust = c->w->snap->trusts[p->trust_index],
+        .leaf = c->cl->chain[0],
+        .sent = tls_peer_chain(c->tls),
+        .now_s = clock_wall_s(loop_now(c->w->loop)),
+    };
+
+    if (memcmp(trust_anchors_digest(j.trust), c->cl->anchors_digest,
+               sizeof(c->cl->anchors_digest)) == 0)
+        verify_again(j.trust, c->cl->chain, c->cl->chain_count, &p->verify, j.now_s, v);
+    else
+        (void)conn_judge_anew(c, &j, v);
+}
+
+/* One that report_only let in has to go when that ends. */
+static void
+conn_judge_unverified(struct conn *c, const struct site_policy *p, struct verdict *v)
+{
+    if (p->mode != MUTUAL_VERIFY || p->report_only)
+        return;
+    v->is_admitted = false;
+    v->reason = c->would_refuse;
+    snprintf(v->detail, sizeof(v->detail), "report_only has ended: %.400s", c->refusal_detail);
+}
+
 bool
 conn_judge_again(struct conn *c, struct verdict *ret)
 {
     const struct site_policy *p = conn_policy(c);
-    struct judgement j = {.policy = p, .now_s = clock_wall_s(loop_now(c->w->loop))};
 
-    memset(ret, 0, sizeof(*ret));
-    ret->is_admitted = true;
-    ret->valid_until_s = INT64_MAX;
+    *ret = (struct verdict){.is_admitted = true, .valid_until_s = INT64_MAX};
     if (p->mode != c->mode) {
         conn_drain(c); /* a new connection will meet the new policy */
         return true;
     }
-    if (c->cl == NULL)
-        return true;
-    j.trust = c->w->snap->trusts[p->trust_index];
-    if (memcmp(trust_anchors_digest(j.trust), c->cl->anchors_digest,
-               sizeof(c->cl->anchors_digest)) == 0) {
-        verify_again(j.trust, c->cl->chain, c->cl->chain_count, &p->verify, j.now_s, ret);
-        return ret->is_admitted;
-    }
-    j.leaf = c->cl->chain[0];
-    j.sent = tls_peer_chain(c->tls);
-    return conn_judge_anew(c, &j, ret);
+    if (c->cl != NULL)
+        conn_judge_client(c, p, ret);
+    else
+        conn_judge_unverified(c, p, ret);
+    if (!ret->is_admitted && conn_refuse_or_report(c, p, ret) != REASON_NONE)
+        return false;
+    return conn_render_again(c, ret);
 }

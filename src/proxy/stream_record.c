@@ -52,6 +52,7 @@ record_conn(const struct conn *c, struct stream_record *r, char ips[2][ADDR_TEXT
     r->conn_trace_id = str_from(c->trace_id);
     r->vpce_id = str_from(c->vpce_id);
     r->cert = c->identity;
+    r->would_refuse = c->would_refuse != REASON_NONE;
     r->generation = c->w->snap->generation;
     if (c->tls == NULL)
         return;

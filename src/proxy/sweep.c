@@ -61,6 +61,7 @@ sweep_done(struct worker *w)
 void
 sweep_start(struct worker *w)
 {
+    w->judge_epoch++;
     w->sweep.cursor = w->conns.next;
     w->sweep.judged = 0;
     w->sweep.closed = 0;
@@ -98,14 +99,14 @@ sweep_judge(struct conn *c)
 
     if (c->state >= CONN_FLUSH || c->state < CONN_OPEN)
         return c->state < CONN_FLUSH;
-    if (c->judged_generation == c->w->snap->generation)
+    if (c->judged_epoch == c->w->judge_epoch)
         return true;
     if (c->listener_index == UINT32_MAX)
         return true; /* its listener is gone: it drains under its last verdict */
     is_good = conn_judge_again(c, &v);
     c->w->sweep.judged++;
     if (is_good) {
-        c->judged_generation = c->w->snap->generation;
+        c->judged_epoch = c->w->judge_epoch;
         if (v.is_admitted)
             c->valid_until_s = v.valid_until_s;
     } else {

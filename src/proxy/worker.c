@@ -71,6 +71,7 @@ worker_new(unsigned index, const struct worker_hooks *hooks)
     pool_init(&w->head_blocks, HEAD_BLOCK_BYTES, WORKER_HEAD_BLOCKS_MAX, POOL_KEPT_HEAD_BLOCKS);
     loop_timer_init(w->loop, &w->drain_timer, on_drain_timer, w);
     client_cache_init(&w->clients);
+    ratelimit_init(&w->refusal_lines, REFUSAL_LINES_PER_SECOND, REFUSAL_LINES_BURST, 0);
     sweep_init(w);
     w->random_used = sizeof(w->random);
     return w;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/pool.h"
+#include "base/ratelimit.h"
 #include "net/listener.h"
 #include "proxy/client.h"
 #include "proxy/worker.h"
@@ -69,8 +70,10 @@ struct worker {
     struct client_cache clients;
     struct list upstreams; /* struct upstream, current and retired */
     struct list addrsets;  /* struct worker_addrs */
+    uint64_t judge_epoch;  /* grows whenever live identities have to be judged again */
     struct worker_sweep sweep;
 
+    struct ratelimit refusal_lines; /* of the diagnostic log */
     bool is_draining;
     bool said_drained;
     struct loop_timer drain_timer;
