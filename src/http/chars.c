@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The byte table of chars.h. Sixteen bytes a row, row n begins with byte 16n; the unit test of
- * headers.h derives every entry again from the grammar.
+ * The byte table of chars.h. Sixteen bytes a row, row n begins with byte 16n; its unit test
+ * derives every entry again from the grammar.
  * Const data, any thread.
  */
 #include "http/chars.h"

@@ -42,55 +42,77 @@ name_begins(struct str name, struct str want)
 /* Everything that begins so carries a client certificate, or a fact of one, somewhere: ALB, RFC
  * 9440, Envoy, Traefik, nginx and HAProxy recipes, IIS, CloudFront, Cloudflare, WebLogic, WSO2. */
 static const struct str identity_prefixes[] = {
-    STR_INIT("x-amzn-mtls-"),
-    STR_INIT("x-amzn-tls-"),
-    STR_INIT("x-forwarded-client-cert"),
-    STR_INIT("x-forwarded-tls-client-"),
-    STR_INIT("x-forwarded-ssl-client-"),
-    STR_INIT("x-ssl-"),
-    STR_INIT("x-tls-client-"),
-    STR_INIT("x-mtls-"),
-    STR_INIT("x-client-cert"),
-    STR_INIT("x-clientcert"),
-    STR_INIT("x-arr-clientcert"),
-    STR_INIT("x-wso2-client-cert"),
-    STR_INIT("client-cert"),
-    STR_INIT("cf-client-cert-"),
-    STR_INIT("cloudfront-viewer-cert-"),
-    STR_INIT("ssl-client-"),
-    STR_INIT("tls-client-"),
-    STR_INIT("wl-proxy-client-cert"),
+    STR_INIT("client-cert"), STR_INIT("cf-client-cert-"), STR_INIT("cloudfront-viewer-cert-"),
+    STR_INIT("ssl-client-"), STR_INIT("tls-client-"),     STR_INIT("wl-proxy-client-cert"),
 };
 
-/* These only whole, or with "-" and more behind: "x-client-san" but not "x-client-sandbox". */
-static const struct str identity_words[] = {
-    STR_INIT("x-client-verify"),    STR_INIT("x-client-dn"),       STR_INIT("x-client-cn"),
-    STR_INIT("x-client-s-dn"),      STR_INIT("x-client-i-dn"),     STR_INIT("x-client-subject"),
-    STR_INIT("x-client-issuer"),    STR_INIT("x-client-serial"),   STR_INIT("x-client-san"),
-    STR_INIT("x-client-notbefore"), STR_INIT("x-client-notafter"), STR_INIT("x-client-fingerprint"),
-    STR_INIT("x-client-sha256"),    STR_INIT("x-client-sha1"),     STR_INIT("x-amzn-mtls"),
-    STR_INIT("x-client-spiffe"),
+/* The same, behind "x-". */
+static const struct str identity_x_prefixes[] = {
+    STR_INIT("amzn-mtls-"),
+    STR_INIT("amzn-tls-"),
+    STR_INIT("forwarded-client-cert"),
+    STR_INIT("forwarded-tls-client-"),
+    STR_INIT("forwarded-ssl-client-"),
+    STR_INIT("ssl-"),
+    STR_INIT("tls-client-"),
+    STR_INIT("mtls-"),
+    STR_INIT("client-cert"),
+    STR_INIT("clientcert"),
+    STR_INIT("arr-clientcert"),
+    STR_INIT("wso2-client-cert"),
+};
+
+/* Behind "x-client-" these count whole, or with "-" and more behind: "x-client-san" and
+ * "x-client-san-dns", but not "x-client-sandbox". */
+static const struct str identity_client_words[] = {
+    STR_INIT("verify"), STR_INIT("dn"),        STR_INIT("cn"),       STR_INIT("s-dn"),
+    STR_INIT("i-dn"),   STR_INIT("subject"),   STR_INIT("issuer"),   STR_INIT("serial"),
+    STR_INIT("san"),    STR_INIT("notbefore"), STR_INIT("notafter"), STR_INIT("fingerprint"),
+    STR_INIT("sha256"), STR_INIT("sha1"),      STR_INIT("spiffe"),
 };
 
 static bool
-is_well_known_identity(struct str name)
+begins_with_any(struct str name, const struct str *prefixes, size_t count)
 {
-    char first = name.len > 0 ? fold(name.ptr[0]) : '\0';
-
-    /* Most fields of a request leave here. */
-    if (first != 'x' && first != 'c' && first != 's' && first != 't' && first != 'w')
-        return false;
-    for (size_t i = 0; i < array_len(identity_prefixes); i++) {
-        if (name_begins(name, identity_prefixes[i]))
-            return true;
-    }
-    for (size_t i = 0; i < array_len(identity_words); i++) {
-        struct str word = identity_words[i];
-
-        if (name_begins(name, word) && (name.len == word.len || fold(name.ptr[word.len]) == '-'))
+    for (size_t i = 0; i < count; i++) {
+        if (name_begins(name, prefixes[i]))
             return true;
     }
     return false;
+}
+
+static bool
+is_client_word(struct str rest)
+{
+    for (size_t i = 0; i < array_len(identity_client_words); i++) {
+        struct str word = identity_client_words[i];
+
+        if (name_begins(rest, word) && (rest.len == word.len || fold(rest.ptr[word.len]) == '-'))
+            return true;
+    }
+    return false;
+}
+
+/* Runs for every field of every message: most leave at the first letter. */
+static bool
+is_well_known_identity(struct str name)
+{
+    struct str rest;
+
+    switch (name.len > 2 ? fold(name.ptr[0]) : '\0') {
+    case 'x':
+        rest = str_sub(name, 2, name.len);
+        return fold(name.ptr[1]) == '-' &&
+               (begins_with_any(rest, identity_x_prefixes, array_len(identity_x_prefixes)) ||
+                (name_begins(rest, STR("client-")) && is_client_word(str_sub(rest, 7, rest.len))));
+    case 'c':
+    case 's':
+    case 't':
+    case 'w':
+        return begins_with_any(name, identity_prefixes, array_len(identity_prefixes));
+    default:
+        return false;
+    }
 }
 
 bool
