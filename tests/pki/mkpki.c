@@ -64,6 +64,66 @@ number_of(const char *text)
 }
 
 static bool
+option_use(struct options *o, int c, const char *value)
+{
+    switch (c) {
+    case 'c':
+        o->ca = value;
+        return true;
+    case 'k':
+        o->ca_key = value;
+        return true;
+    case 'o':
+        o->out = value;
+        return true;
+    case 'n':
+        o->name = value;
+        return true;
+    case 'N':
+        o->names = value;
+        return true;
+    case 'r':
+        o->revoke = value;
+        return true;
+    case 'f':
+        o->force = true;
+        return true;
+    case 'S':
+        o->sorted = true;
+        return true;
+    case 'D':
+        o->der = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool
+option_use_number(struct options *o, int c, const char *value)
+{
+    switch (c) {
+    case 'e':
+        o->entries = number_of(value);
+        return true;
+    case 'C':
+        o->count = number_of(value);
+        return true;
+    case 'u':
+        o->number = number_of(value);
+        return true;
+    case 's':
+        o->seed = number_of(value);
+        return true;
+    case 'd':
+        o->days = number_of(value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool
 options_read(int argc, char **argv, struct options *o)
 {
     static const struct option table[] = {
@@ -85,54 +145,9 @@ options_read(int argc, char **argv, struct options *o)
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            o->ca = optarg;
-            break;
-        case 'k':
-            o->ca_key = optarg;
-            break;
-        case 'o':
-            o->out = optarg;
-            break;
-        case 'n':
-            o->name = optarg;
-            break;
-        case 'N':
-            o->names = optarg;
-            break;
-        case 'r':
-            o->revoke = optarg;
-            break;
-        case 'e':
-            o->entries = number_of(optarg);
-            break;
-        case 'C':
-            o->count = number_of(optarg);
-            break;
-        case 'u':
-            o->number = number_of(optarg);
-            break;
-        case 's':
-            o->seed = number_of(optarg);
-            break;
-        case 'd':
-            o->days = number_of(optarg);
-            break;
-        case 'f':
-            o->force = true;
-            break;
-        case 'S':
-            o->sorted = true;
-            break;
-        case 'D':
-            o->der = true;
-            break;
-        default:
+    while ((c = getopt_long(argc, argv, "", table, NULL)) != -1)
+        if (!option_use(o, c, optarg) && !option_use_number(o, c, optarg))
             return false;
-        }
-    }
     return true;
 }
 
