@@ -116,25 +116,32 @@ load_time(struct explain *e, int64_t *ret_now_s, struct diag *diag)
     return 0;
 }
 
-/* An expired list loads here, so that the judge can say so, as it would about a list that
- * expired while the gateway ran. */
+/* A list that has expired is refused at load unless the trust store before held it too. Such a
+ * store is built first, so that the judge says what it would say in a gateway that has run for
+ * long. */
 static int
 build_bare(struct explain *e, int64_t now_s, struct diag *diag)
 {
     const struct explain_options *o = e->options;
-    const struct trust_source source = {
+    struct trust_source source = {
         .name = o->trust_store,
         .ca_bundle = o->trust_store,
         .crl_paths = o->crls,
         .crl_path_count = o->crl_count,
         .crl_missing = CRL_MISSING_REFUSE,
-        .crl_expired = CRL_EXPIRED_GRACE,
-        .crl_grace_s = 0,
+        .crl_expired = CRL_EXPIRED_ALLOW,
         .max_chain_depth = CHAIN_DEPTH_DEFAULT,
     };
+    struct trust *before = NULL;
+    int rc = trust_build(&source, NULL, now_s, diag, &before);
 
     e->mode = MUTUAL_VERIFY;
-    return trust_build(&source, NULL, now_s, diag, &e->trust);
+    if (rc != 0)
+        return rc;
+    source.crl_expired = CRL_EXPIRED_REFUSE;
+    rc = trust_build(&source, before, now_s, diag, &e->trust);
+    trust_unref(before);
+    return rc;
 }
 
 static void
