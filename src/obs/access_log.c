@@ -47,6 +47,19 @@ put_address(struct line *l, struct str ip)
         line_put(l, STR("]"));
 }
 
+/* Path and query of a target in absolute form, whose scheme and host are written apart. */
+static struct str
+without_origin(struct str uri)
+{
+    static const char mark[] = "://";
+    const char *found = uri.len > 0 && uri.ptr[0] != '/' ? memmem(uri.ptr, uri.len, mark, 3) : NULL;
+    size_t at = found != NULL ? (size_t)(found - uri.ptr) + 3 : 0;
+
+    while (found != NULL && at < uri.len && uri.ptr[at] != '/' && uri.ptr[at] != '?')
+        at++;
+    return str_sub(uri, at, uri.len);
+}
+
 /* METHOD scheme://host:port/uri HTTP/x.y, always with a port; what the client did not say is the
  * listener's, and what could not be parsed is '-', as ALB writes it. */
 static void
@@ -64,7 +77,7 @@ put_request_line(struct line *l, const struct stream_record *r)
         line_put(l, STR(":"));
         line_put_u64(l, r->listener_port);
     }
-    put_or_dash(l, r->uri, LINE_LONG);
+    put_or_dash(l, without_origin(r->uri), LINE_LONG);
     line_put(l, STR(" "));
     put_or_dash(l, r->http_version, LINE_SHORT);
 }

@@ -10,11 +10,12 @@
 #include "obs/cert_fields.h"
 #include "obs/line.h"
 
-/* "Success" also when the listener only reports what it would have refused. */
+/* "Success" also when the listener only reports what it would have refused: then the handshake
+ * went through all the same. */
 static bool
 is_admitted(const struct conn_record *r)
 {
-    return r->reason == REASON_NONE || r->would_refuse;
+    return r->reason == REASON_NONE || (r->would_refuse && r->handshake_us >= 0);
 }
 
 static void

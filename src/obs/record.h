@@ -24,7 +24,7 @@ struct conn_record {
     const struct identity *cert; /* NULL: no leaf or not parseable; facts may be partial */
     bool has_tls;
     bool has_verify_status; /* false: '-' (mode off) */
-    enum reason reason;     /* NONE: Success; with would_refuse the reason it would have had */
+    enum reason reason;     /* NONE: Success; with would_refuse and a handshake, Success as well */
     struct str detail;      /* plain words of the refusal */
     struct str trace_id;    /* "TID_" + 32 lower hex */
     struct str sni, alpn, vpce_id, host_policy;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -175,6 +176,32 @@ request_line_always_has_a_port(void **state)
 
         r.authority = cases[i].authority;
         assert_str_equal(alb_field(format(LOG_FORMAT_ALB, &r), 13), str_from(cases[i].want));
+    }
+}
+
+static void
+absolute_form_is_not_written_twice(void **state)
+{
+    static const struct {
+        struct str uri;
+        const char *want;
+    } cases[] = {
+        {STR_INIT("https://www.example.com/a?b"), "/a?b"},
+        {STR_INIT("https://www.example.com:443?b"), "?b"},
+        {STR_INIT("https://www.example.com"), "-"},
+        {STR_INIT("/a?u=http://x/y"), "/a?u=http://x/y"},
+        {STR_INIT("*"), "*"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < array_len(cases); i++) {
+        struct stream_record r = https_request;
+        char want[128];
+
+        r.uri = cases[i].uri;
+        snprintf(want, sizeof(want), "\"GET https://www.example.com:443%s HTTP/1.1\"",
+                 cases[i].want);
+        assert_str_equal(alb_field(format(LOG_FORMAT_ALB, &r), 13), str_from(want));
     }
 }
 
@@ -396,6 +423,7 @@ main(void)
         cmocka_unit_test(alb_line_of_a_request_that_was_never_understood),
         cmocka_unit_test(alb_line_has_34_fields_whatever_the_content),
         cmocka_unit_test(request_line_always_has_a_port),
+        cmocka_unit_test(absolute_form_is_not_written_twice),
         cmocka_unit_test(rule_priority_is_a_number_or_a_dash),
         cmocka_unit_test(only_albs_error_reasons_reach_albs_layout),
         cmocka_unit_test(status_460_without_a_target_answer),

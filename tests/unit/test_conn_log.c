@@ -185,8 +185,12 @@ status_is_success_or_unknown_without_a_refusal(void **state)
     check_status(&r, "Success", "Success");
     r.would_refuse = true;
     r.reason = REASON_EXPIRED;
-    check_status(&r, "Success", "Success");
+    r.handshake_us = 0;
+    assert_true(json_member_is(format_json(&r), "tls_verify_status", "Success"));
     assert_true(json_member_is(format_json(&r), "reason", "ClientCertExpired"));
+    r.handshake_us = -1;
+    r.reason = REASON_HANDSHAKE_TIMEOUT; /* report-only, but the handshake failed */
+    check_status(&r, "Failed:UnmappedConnectionError", "Failed:HandshakeTimeout");
     r = (struct conn_record){.handshake_us = -1, .reason = REASON_PROTOCOL_MISMATCH};
     check_status(&r, "-", NULL);
     assert_non_null(
