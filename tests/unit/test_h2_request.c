@@ -57,71 +57,56 @@ finished_done(struct finished *f)
     arena_done(&f->arena);
 }
 
+static const struct {
+    struct h2_case in;
+    const char *authority, *path, *query;
+    enum http_framing framing;
+    uint64_t length;
+} good_requests[] = {
+    {{"GET", "https", "A.example:8443", "/x?y", "", true},
+     "a.example:8443",
+     "/x",
+     "y",
+     FRAMING_NONE,
+     0},
+    {{"GET", "https", "a", "/", "", false}, "a", "/", NULL, FRAMING_CHUNKED, 0},
+    {{"POST", "https", "a", "/", "content-length: 12", false}, "a", "/", NULL, FRAMING_LENGTH, 12},
+    {{"POST", "https", "a", "/", "content-length: 0", true}, "a", "/", NULL, FRAMING_LENGTH, 0},
+    {{"POST", "https", "a", "/", "content-length: 0", false}, "a", "/", NULL, FRAMING_LENGTH, 0},
+    {{"GET", "https", NULL, "/", "host: b.example", true}, "b.example", "/", NULL, FRAMING_NONE, 0},
+    {{"GET", "https", "a", "/", "host: a", true}, "a", "/", NULL, FRAMING_NONE, 0},
+    {{"GET", "https", "a", "/", "host: A.:443", true}, "a", "/", NULL, FRAMING_NONE, 0},
+    {{"GET", "https", "a:443", "/", "host: a", true}, "a:443", "/", NULL, FRAMING_NONE, 0},
+    {{"OPTIONS", "https", "a", "*", "", true}, "a", "*", NULL, FRAMING_NONE, 0},
+    {{"TRACE", "https", "a", "/", "", true}, "a", "/", NULL, FRAMING_NONE, 0},
+    {{"CONNECT", NULL, "a:443", NULL, "", false}, "a:443", "", NULL, FRAMING_CHUNKED, 0},
+    {{"X-CUSTOM", "https", "a", "/", "te: trailers", true}, "a", "/", NULL, FRAMING_NONE, 0},
+    {{"GET", "https", "a", "/", "te: Trailers\nx_y: z\nx.y: \xe9\nempty: ", true},
+     "a",
+     "/",
+     NULL,
+     FRAMING_NONE,
+     0},
+};
+
 static void
 good_requests_become_the_model(void **state)
 {
-    static const struct {
-        struct h2_case in;
-        const char *authority, *path, *query;
-        enum http_framing framing;
-        uint64_t length;
-    } rows[] = {
-        {{"GET", "https", "A.example:8443", "/x?y", "", true},
-         "a.example:8443",
-         "/x",
-         "y",
-         FRAMING_NONE,
-         0},
-        {{"GET", "https", "a", "/", "", false}, "a", "/", NULL, FRAMING_CHUNKED, 0},
-        {{"POST", "https", "a", "/", "content-length: 12", false},
-         "a",
-         "/",
-         NULL,
-         FRAMING_LENGTH,
-         12},
-        {{"POST", "https", "a", "/", "content-length: 0", true}, "a", "/", NULL, FRAMING_LENGTH, 0},
-        {{"POST", "https", "a", "/", "content-length: 0", false},
-         "a",
-         "/",
-         NULL,
-         FRAMING_LENGTH,
-         0},
-        {{"GET", "https", NULL, "/", "host: b.example", true},
-         "b.example",
-         "/",
-         NULL,
-         FRAMING_NONE,
-         0},
-        {{"GET", "https", "a", "/", "host: a", true}, "a", "/", NULL, FRAMING_NONE, 0},
-        {{"GET", "https", "a", "/", "host: A.:443", true}, "a", "/", NULL, FRAMING_NONE, 0},
-        {{"GET", "https", "a:443", "/", "host: a", true}, "a:443", "/", NULL, FRAMING_NONE, 0},
-        {{"OPTIONS", "https", "a", "*", "", true}, "a", "*", NULL, FRAMING_NONE, 0},
-        {{"TRACE", "https", "a", "/", "", true}, "a", "/", NULL, FRAMING_NONE, 0},
-        {{"CONNECT", NULL, "a:443", NULL, "", false}, "a:443", "", NULL, FRAMING_CHUNKED, 0},
-        {{"X-CUSTOM", "https", "a", "/", "te: trailers", true}, "a", "/", NULL, FRAMING_NONE, 0},
-        {{"GET", "https", "a", "/", "te: Trailers\nx_y: z\nx.y: \xe9\nempty: ", true},
-         "a",
-         "/",
-         NULL,
-         FRAMING_NONE,
-         0},
-    };
-
     (void)state;
-    for (size_t i = 0; i < array_len(rows); i++) {
+    for (size_t i = 0; i < array_len(good_requests); i++) {
         struct finished f;
 
-        finish(&f, &rows[i].in);
+        finish(&f, &good_requests[i].in);
         if (f.err != 0)
             print_error("row %zu: %s\n", i, h1_fault_text(f.fault));
         assert_int_equal(f.err, 0);
         assert_int_equal(f.req.version, HTTP_20);
-        assert_int_equal(f.req.method, http_method_parse(str_from(rows[i].in.method)));
-        assert_str_equal(f.req.authority, str_from(rows[i].authority));
-        assert_str_equal(f.req.path, str_from(rows[i].path));
-        assert_str_equal(f.req.query, str_from(rows[i].query));
-        assert_int_equal(f.req.framing, rows[i].framing);
-        assert_int_equal(f.req.content_length, rows[i].length);
+        assert_int_equal(f.req.method, http_method_parse(str_from(good_requests[i].in.method)));
+        assert_str_equal(f.req.authority, str_from(good_requests[i].authority));
+        assert_str_equal(f.req.path, str_from(good_requests[i].path));
+        assert_str_equal(f.req.query, str_from(good_requests[i].query));
+        assert_int_equal(f.req.framing, good_requests[i].framing);
+        assert_int_equal(f.req.content_length, good_requests[i].length);
         assert_true(f.req.keep_alive);
         assert_false(f.req.expect_continue);
         assert_true(f.req.head_bytes >= f.req.path.len);
@@ -129,81 +114,81 @@ good_requests_become_the_model(void **state)
     }
 }
 
+static const struct {
+    struct h2_case in;
+    enum h1_fault fault;
+} bad_requests[] = {
+    {{"GET", "https", NULL, "/", "", true}, H1_FAULT_NO_HOST},
+    {{"GET", "https", "", "/", "", true}, H1_FAULT_BAD_HOST},
+    {{"GET", "https", NULL, "/", "host: ", true}, H1_FAULT_BAD_HOST},
+    {{"GET", "https", "a,b", "/", "", true}, H1_FAULT_BAD_HOST},
+    {{"GET", "https", "u@a", "/", "", true}, H1_FAULT_BAD_HOST},
+    {{"GET", "https", "a", "/", "host: a\nhost: a", true}, H1_FAULT_MANY_HOSTS},
+    {{"GET", "https", "a", "/", "host: b", true}, H1_FAULT_HOST_MISMATCH},
+    {{"GET", "https", "a", "/", "host: a:80", true}, H1_FAULT_HOST_MISMATCH},
+    {{"GET", "https", "a", "/", "host: a,b", true}, H1_FAULT_BAD_HOST},
+    {{"GET", "http", "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
+    {{"GET", "HTTPS", "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
+    {{"GET", NULL, "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
+    {{"GET", "https://evil/", "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
+    {{"", "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
+    {{NULL, "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
+    {{"GET /x HTTP/1.1\r\n", "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
+    {{"G T", "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
+    {{"AAAAAAAAAABBBBBBBBBBCCCCCCCCCCDDDDDDDDDDE", "https", "a", "/", "", true},
+     H1_FAULT_BAD_METHOD},
+    {{"GET", "https", "a", NULL, "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "", "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "x", "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "*", "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "https://a/", "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "/ HTTP/1.1\r\nX: y", "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "/a b", "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "/#", "", true}, H1_FAULT_BAD_TARGET},
+    {{"GET", "https", "a", "/..", "", true}, H1_FAULT_BAD_TARGET},
+    {{"CONNECT", "https", "a:443", "/", "", true}, H1_FAULT_BAD_TARGET},
+    {{"CONNECT", NULL, "a:443", "/", "", true}, H1_FAULT_BAD_TARGET},
+    {{"CONNECT", NULL, "a", NULL, "", true}, H1_FAULT_BAD_TARGET},
+    {{"POST", "https", "a", "/", "content-length: 5", true}, H1_FAULT_BAD_CONTENT_LENGTH},
+    {{"POST", "https", "a", "/", "content-length: +5", false}, H1_FAULT_BAD_CONTENT_LENGTH},
+    {{"POST", "https", "a", "/", "content-length: 5, 5", false}, H1_FAULT_BAD_CONTENT_LENGTH},
+    {{"POST", "https", "a", "/", "content-length: ", false}, H1_FAULT_BAD_CONTENT_LENGTH},
+    {{"POST", "https", "a", "/", "content-length: 9007199254740993", false},
+     H1_FAULT_BAD_CONTENT_LENGTH},
+    {{"POST", "https", "a", "/", "content-length: 5\ncontent-length: 5", false},
+     H1_FAULT_MANY_CONTENT_LENGTHS},
+    {{"GET", "https", "a", "/", "connection: close", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "keep-alive: 5", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "proxy-connection: x", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "transfer-encoding: chunked", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "upgrade: websocket", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "http2-settings: x", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "te: gzip", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "te: trailers, gzip", true}, H1_FAULT_CONNECTION_FIELD},
+    {{"GET", "https", "a", "/", "Accept: x", true}, H1_FAULT_BAD_NAME},
+    {{"GET", "https", "a", "/", "x y: z", true}, H1_FAULT_BAD_NAME},
+    {{"GET", "https", "a", "/", ": z", true}, H1_FAULT_BAD_NAME},
+    {{"GET", "https", "a", "/", "x\r: z", true}, H1_FAULT_BAD_NAME},
+    {{"GET", "https", "a", "/", "x: y\rz", true}, H1_FAULT_BAD_VALUE},
+    {{"GET", "https", "a", "/", "x:  y", true}, H1_FAULT_BAD_VALUE},
+    {{"GET", "https", "a", "/", "x: y\t", true}, H1_FAULT_BAD_VALUE},
+    {{"GET", "https", "a", "/", "x: \x7f", true}, H1_FAULT_BAD_VALUE},
+    {{"GET", "https", "a", "/", "transfer_encoding: chunked", true}, H1_FAULT_SUSPICIOUS_NAME},
+    {{"GET", "https", "a", "/", "content--length: 5", true}, H1_FAULT_SUSPICIOUS_NAME},
+};
+
 static void
 bad_requests_are_refused_with_their_fault(void **state)
 {
-    static const struct {
-        struct h2_case in;
-        enum h1_fault fault;
-    } rows[] = {
-        {{"GET", "https", NULL, "/", "", true}, H1_FAULT_NO_HOST},
-        {{"GET", "https", "", "/", "", true}, H1_FAULT_BAD_HOST},
-        {{"GET", "https", NULL, "/", "host: ", true}, H1_FAULT_BAD_HOST},
-        {{"GET", "https", "a,b", "/", "", true}, H1_FAULT_BAD_HOST},
-        {{"GET", "https", "u@a", "/", "", true}, H1_FAULT_BAD_HOST},
-        {{"GET", "https", "a", "/", "host: a\nhost: a", true}, H1_FAULT_MANY_HOSTS},
-        {{"GET", "https", "a", "/", "host: b", true}, H1_FAULT_HOST_MISMATCH},
-        {{"GET", "https", "a", "/", "host: a:80", true}, H1_FAULT_HOST_MISMATCH},
-        {{"GET", "https", "a", "/", "host: a,b", true}, H1_FAULT_BAD_HOST},
-        {{"GET", "http", "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
-        {{"GET", "HTTPS", "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
-        {{"GET", NULL, "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
-        {{"GET", "https://evil/", "a", "/", "", true}, H1_FAULT_BAD_SCHEME},
-        {{"", "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
-        {{NULL, "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
-        {{"GET /x HTTP/1.1\r\n", "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
-        {{"G T", "https", "a", "/", "", true}, H1_FAULT_BAD_METHOD},
-        {{"AAAAAAAAAABBBBBBBBBBCCCCCCCCCCDDDDDDDDDDE", "https", "a", "/", "", true},
-         H1_FAULT_BAD_METHOD},
-        {{"GET", "https", "a", NULL, "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "", "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "x", "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "*", "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "https://a/", "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "/ HTTP/1.1\r\nX: y", "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "/a b", "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "/#", "", true}, H1_FAULT_BAD_TARGET},
-        {{"GET", "https", "a", "/..", "", true}, H1_FAULT_BAD_TARGET},
-        {{"CONNECT", "https", "a:443", "/", "", true}, H1_FAULT_BAD_TARGET},
-        {{"CONNECT", NULL, "a:443", "/", "", true}, H1_FAULT_BAD_TARGET},
-        {{"CONNECT", NULL, "a", NULL, "", true}, H1_FAULT_BAD_TARGET},
-        {{"POST", "https", "a", "/", "content-length: 5", true}, H1_FAULT_BAD_CONTENT_LENGTH},
-        {{"POST", "https", "a", "/", "content-length: +5", false}, H1_FAULT_BAD_CONTENT_LENGTH},
-        {{"POST", "https", "a", "/", "content-length: 5, 5", false}, H1_FAULT_BAD_CONTENT_LENGTH},
-        {{"POST", "https", "a", "/", "content-length: ", false}, H1_FAULT_BAD_CONTENT_LENGTH},
-        {{"POST", "https", "a", "/", "content-length: 9007199254740993", false},
-         H1_FAULT_BAD_CONTENT_LENGTH},
-        {{"POST", "https", "a", "/", "content-length: 5\ncontent-length: 5", false},
-         H1_FAULT_MANY_CONTENT_LENGTHS},
-        {{"GET", "https", "a", "/", "connection: close", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "keep-alive: 5", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "proxy-connection: x", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "transfer-encoding: chunked", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "upgrade: websocket", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "http2-settings: x", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "te: gzip", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "te: trailers, gzip", true}, H1_FAULT_CONNECTION_FIELD},
-        {{"GET", "https", "a", "/", "Accept: x", true}, H1_FAULT_BAD_NAME},
-        {{"GET", "https", "a", "/", "x y: z", true}, H1_FAULT_BAD_NAME},
-        {{"GET", "https", "a", "/", ": z", true}, H1_FAULT_BAD_NAME},
-        {{"GET", "https", "a", "/", "x\r: z", true}, H1_FAULT_BAD_NAME},
-        {{"GET", "https", "a", "/", "x: y\rz", true}, H1_FAULT_BAD_VALUE},
-        {{"GET", "https", "a", "/", "x:  y", true}, H1_FAULT_BAD_VALUE},
-        {{"GET", "https", "a", "/", "x: y\t", true}, H1_FAULT_BAD_VALUE},
-        {{"GET", "https", "a", "/", "x: \x7f", true}, H1_FAULT_BAD_VALUE},
-        {{"GET", "https", "a", "/", "transfer_encoding: chunked", true}, H1_FAULT_SUSPICIOUS_NAME},
-        {{"GET", "https", "a", "/", "content--length: 5", true}, H1_FAULT_SUSPICIOUS_NAME},
-    };
-
     (void)state;
-    for (size_t i = 0; i < array_len(rows); i++) {
+    for (size_t i = 0; i < array_len(bad_requests); i++) {
         struct finished f;
 
-        finish(&f, &rows[i].in);
-        if (f.fault != rows[i].fault)
+        finish(&f, &bad_requests[i].in);
+        if (f.fault != bad_requests[i].fault)
             print_error("row %zu: %s\n", i, h1_fault_text(f.fault));
         assert_int_equal(f.err, GW_E_PROTO);
-        assert_int_equal(f.fault, rows[i].fault);
+        assert_int_equal(f.fault, bad_requests[i].fault);
         finished_done(&f);
     }
 }
