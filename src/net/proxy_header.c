@@ -35,7 +35,6 @@ static const char v2_signature[V2_SIGNATURE_LEN] = {'\r', '\n', '\r', '\n', '\0'
 struct tlv_walk {
     struct str header; /* all of it, for the checksum */
     struct proxy_header *out;
-    bool saw_crc;
 };
 
 static size_t
@@ -121,9 +120,8 @@ take_tlv(struct tlv_walk *w, uint8_t type, struct str value)
 {
     switch (type) {
     case TLV_CRC32C:
-        if (w->saw_crc || value.len != 4 || !is_crc_right(w->header, value))
+        if (value.len != 4 || !is_crc_right(w->header, value))
             return GW_E_PROTO;
-        w->saw_crc = true;
         return 0;
     case TLV_SSL:
         return check_ssl(value);

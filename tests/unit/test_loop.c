@@ -333,6 +333,38 @@ the_clock_stands_still_within_a_turn(void **state)
     loop_timer_done(&s.timer);
 }
 
+struct witness {
+    struct world *world;
+    struct loop_watch watch;
+    int64_t seen_us;
+};
+
+static void
+look_and_linger(void *arg, unsigned bits)
+{
+    struct witness *k = arg;
+
+    (void)bits;
+    k->seen_us = loop_now(k->world->loop)->mono_us;
+    usleep(3000);
+}
+
+static void
+all_callbacks_of_a_turn_see_one_clock(void **state)
+{
+    struct world *w = *state;
+    struct witness a = {.world = w};
+    struct witness b = {.world = w};
+
+    assert_int_equal(loop_watch_add(w->loop, &a.watch, w->ours, look_and_linger, &a), 0);
+    assert_int_equal(loop_watch_add(w->loop, &b.watch, w->theirs, look_and_linger, &b), 0);
+    run_for(w, 30);
+    assert_int_equal(a.seen_us, b.seen_us);
+    assert_true(a.seen_us > 0);
+    loop_watch_remove(&a.watch);
+    loop_watch_remove(&b.watch);
+}
+
 struct sender;
 
 struct numbered {
@@ -392,6 +424,41 @@ messages_of_many_threads_arrive_each_in_order(void **state)
         free(senders[i].messages);
     }
     assert_int_equal(remaining, 0);
+}
+
+struct stopper {
+    struct loop_msg msg;
+    struct loop *loop;
+};
+
+static void
+stop_by_message(struct loop_msg *msg)
+{
+    loop_stop(container_of(msg, struct stopper, msg)->loop);
+}
+
+static void *
+post_later(void *arg)
+{
+    struct stopper *s = arg;
+
+    usleep(10000);
+    loop_post(s->loop, &s->msg);
+    return NULL;
+}
+
+static void
+a_single_message_wakes_a_waiting_loop(void **state)
+{
+    struct world *w = *state;
+    struct stopper s = {{.run = stop_by_message}, w->loop};
+    int64_t start = loop_now_fresh(w->loop)->mono_ms;
+    pthread_t thread;
+
+    assert_int_equal(pthread_create(&thread, NULL, post_later, &s), 0);
+    run_for(w, 10000);
+    pthread_join(thread, NULL);
+    assert_true(loop_now_fresh(w->loop)->mono_ms - start < 5000);
 }
 
 static void *
@@ -521,6 +588,13 @@ a_cancelled_task_does_not_run(void **state)
     assert_int_equal(k.runs, 0);
 }
 
+static int64_t
+cpu_us(const struct rusage *u)
+{
+    return (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000 + u->ru_utime.tv_usec +
+           u->ru_stime.tv_usec;
+}
+
 static void
 a_waiting_loop_uses_no_cpu(void **state)
 {
@@ -534,9 +608,7 @@ a_waiting_loop_uses_no_cpu(void **state)
     getrusage(RUSAGE_THREAD, &before);
     run_for(w, 200);
     getrusage(RUSAGE_THREAD, &after);
-    assert_true((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000000 +
-                    after.ru_utime.tv_usec - before.ru_utime.tv_usec <
-                50000);
+    assert_true(cpu_us(&after) - cpu_us(&before) < 50000);
     assert_true(after.ru_nvcsw - before.ru_nvcsw < 50);
 }
 
@@ -556,7 +628,9 @@ main(void)
         test(a_deadline_moves_to_later_to_sooner_and_off),
         test(a_timer_that_is_done_does_not_fire),
         test(the_clock_stands_still_within_a_turn),
+        test(all_callbacks_of_a_turn_see_one_clock),
         test(messages_of_many_threads_arrive_each_in_order),
+        test(a_single_message_wakes_a_waiting_loop),
         test(another_thread_stops_a_waiting_loop),
         test(messages_after_the_stop_are_run_by_free),
         test(tasks_run_once_at_the_end_of_the_turn),
