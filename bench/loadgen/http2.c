@@ -55,6 +55,8 @@ on_stream_close(nghttp2_session *session, int32_t stream, uint32_t code, void *a
     c->busy--;
     if (code == NGHTTP2_NO_ERROR && r->status > 0)
         lg_answered(c, r);
+    else if (code == NGHTTP2_REFUSED_STREAM && c->closes)
+        lg_refused(c);
     else
         lg_failed(c, LG_E_STREAM);
     return 0;
@@ -80,6 +82,18 @@ on_body_wanted(nghttp2_session *session, int32_t stream, uint8_t *to, size_t n, 
     return (ssize_t)n;
 }
 
+/* The server wants no more requests here; what it has taken it still answers. */
+static int
+on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    struct lg_conn *c = arg;
+
+    (void)session;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        c->closes = true;
+    return 0;
+}
+
 static nghttp2_session *
 session_new(struct lg_conn *c)
 {
@@ -90,6 +104,7 @@ session_new(struct lg_conn *c)
         die("out of memory");
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     if (nghttp2_session_client_new(&session, callbacks, c) != 0)
         die("out of memory");

@@ -49,6 +49,14 @@ lg_answered(struct lg_conn *c, struct lg_request *r)
     r->busy = false;
 }
 
+/* Beyond the last stream of a GOAWAY: not processed, so it is asked again elsewhere. */
+void
+lg_refused(struct lg_conn *c)
+{
+    c->load->stats->refused++;
+    c->load->started--;
+}
+
 void
 lg_failed(struct lg_conn *c, enum lg_error kind)
 {

@@ -102,6 +102,7 @@ struct lg_stats {
     uint64_t status[LG_STATUS_MAX];
     uint64_t full;
     uint64_t resumed;
+    uint64_t refused;  /* by GOAWAY, asked again */
     uint64_t bytes_in; /* of bodies */
     uint64_t bytes_out;
     uint64_t closed_by_peer; /* idle connections that went away */
@@ -201,6 +202,7 @@ void lg_run(struct lg_load *l);
 /* True when one more request may start now; *ret_start_us is what its latency counts from. */
 bool lg_may_start(struct lg_load *l, int64_t *ret_start_us);
 void lg_answered(struct lg_conn *c, struct lg_request *r);
+void lg_refused(struct lg_conn *c);
 void lg_failed(struct lg_conn *c, enum lg_error kind);
 
 /* conn.c */

@@ -152,8 +152,9 @@ lg_report(struct lg_load *l)
     print_counts(stdout, s);
     printf(",");
     print_hist(stdout, "latency_us", &s->latency);
-    printf(",\"handshakes\":{\"full\":%llu,\"resumed\":%llu},", (unsigned long long)s->full,
-           (unsigned long long)s->resumed);
+    printf(",\"handshakes\":{\"full\":%llu,\"resumed\":%llu},\"refused\":%llu,",
+           (unsigned long long)s->full, (unsigned long long)s->resumed,
+           (unsigned long long)s->refused);
     print_hist(stdout, "handshake_us", &s->handshake);
     printf(",\"bytes_in\":%llu,\"bytes_out\":%llu,\"connections_open\":%u,",
            (unsigned long long)s->bytes_in, (unsigned long long)s->bytes_out, l->open);
