@@ -168,7 +168,7 @@ value_distance(struct str a, struct str b)
 size_t
 value_format_duration(int64_t ms, char dst[VALUE_DURATION_TEXT_MAX])
 {
-    size_t i = array_len(durations) - 1;
+    size_t i = ms == 0 ? 1 : array_len(durations) - 1;
 
     while (i > 0 && (uint64_t)ms % durations[i].factor != 0)
         i--;

@@ -180,7 +180,10 @@ scan_plain(struct scan *s, char c)
         s->token_column = s->column;
     if (s->flow_depth > 0 && (c == ']' || c == '}'))
         s->flow_depth--;
-    s->at_start = (ends_key && is_blank(look(s, 1))) || (s->flow_depth > 0 && c == ',');
+    /* In a flow collection a colon that begins a token, or follows a quoted key, ends it at once.
+     */
+    s->at_start = (ends_key && (is_blank(look(s, 1)) || (s->flow_depth > 0 && s->at_start))) ||
+                  (s->flow_depth > 0 && c == ',');
     step(s);
 }
 
