@@ -92,7 +92,7 @@ impostor_init(struct impostor *i, X509_NAME *name, int64_t now_s)
     struct recipe ca = {name, name, now_s, true};
     struct recipe leaf = {leaf_name, name, now_s, false};
 
-    *i = (struct impostor){.key = EVP_EC_gen("P-256")};
+    *i = (struct impostor){.key = EVP_EC_gen("prime256v1")};
     if (i->key != NULL && leaf_name != NULL) {
         i->ca = make_cert(&ca, i->key);
         i->leaf = make_cert(&leaf, i->key);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cert/fastkey.h"
 #include "ctl/gateway_priv.h"
 #include "ctl/mem.h"
 #include "ctl/notify.h"
@@ -426,6 +427,7 @@ gateway_run(const struct gateway_options *options)
     struct diag diag;
 
     sandbox_limits();
+    (void)fastkey_install();
     signals_block();
     diag_init(&diag);
     g.program = own_program(options->argv[0]);
