@@ -19,7 +19,6 @@ enum {
     SCAN_LINE_LF,    /* the LF that ends it */
     SCAN_END_LF,     /* the LF of the empty line */
     SCAN_DONE,
-    SCAN_REFUSED, /* plus the fault, so that asking again gives the same answer */
 };
 
 static_assert(REQUEST_LINE_MAX == HEADER_LINE_MAX, "one line limit serves both kinds of line");
@@ -170,14 +169,13 @@ h1_scan(struct h1_scan *s, struct str bytes, size_t *ret_len, enum h1_fault *ret
         fault = scan_step(s, bytes.ptr, limit);
     if (fault == H1_FAULT_NONE && s->state < SCAN_DONE && s->seen == s->head_max)
         fault = H1_FAULT_HEAD_TOO_LONG;
-    if (fault != H1_FAULT_NONE)
-        s->state = SCAN_REFUSED + (uint32_t)fault;
-    if (s->state == SCAN_DONE) {
-        *ret_len = s->seen;
-        return 0;
+    /* The byte at fault was not passed: asked again, it is refused again. */
+    if (fault != H1_FAULT_NONE) {
+        *ret_fault = fault;
+        return GW_E_PROTO;
     }
-    if (s->state < SCAN_DONE)
+    if (s->state != SCAN_DONE)
         return GW_E_AGAIN;
-    *ret_fault = (enum h1_fault)(s->state - SCAN_REFUSED);
-    return GW_E_PROTO;
+    *ret_len = s->seen;
+    return 0;
 }

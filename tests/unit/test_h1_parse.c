@@ -137,6 +137,7 @@ static const struct {
     {"GET /x y HTTP/1.1\r\nHost: a\r\n\r\n", H1_FAULT_BAD_LINE},
     {"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", H1_FAULT_BAD_LINE},
     {"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", H1_FAULT_BAD_LINE},
+    {"GET  HTTP/1.1\r\nHost: a\r\n\r\n", H1_FAULT_BAD_LINE},
     {"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", H1_FAULT_BAD_LINE},
     {"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", H1_FAULT_BAD_METHOD},
     {"GET /\tHTTP/1.1\r\nHost: a\r\n\r\n", H1_FAULT_BAD_LINE},

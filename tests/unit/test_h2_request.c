@@ -148,6 +148,7 @@ static const struct {
     {{"GET", "https", "a", "/..", "", true}, H1_FAULT_BAD_TARGET},
     {{"CONNECT", "https", "a:443", "/", "", true}, H1_FAULT_BAD_TARGET},
     {{"CONNECT", NULL, "a:443", "/", "", true}, H1_FAULT_BAD_TARGET},
+    {{"CONNECT", "https", "a:443", NULL, "", true}, H1_FAULT_BAD_TARGET},
     {{"CONNECT", NULL, "a", NULL, "", true}, H1_FAULT_BAD_TARGET},
     {{"POST", "https", "a", "/", "content-length: 5", true}, H1_FAULT_BAD_CONTENT_LENGTH},
     {{"POST", "https", "a", "/", "content-length: +5", false}, H1_FAULT_BAD_CONTENT_LENGTH},
@@ -266,6 +267,24 @@ long_paths_and_fields_meet_the_bounds_of_http_1(void **state)
     arena_done(&f.arena);
 }
 
+static void
+fields_are_counted_with_the_bound_of_http_1(void **state)
+{
+    (void)state;
+    for (uint32_t over = 0; over < 2; over++) {
+        struct finished f = {.err = 0};
+
+        arena_init(&f.arena, STREAM_ARENA_BLOCK, STREAM_ARENA_MAX);
+        assert_int_equal(http_headers_init(&f.req.headers, &f.arena, 2 * REQUEST_HEADERS_MAX), 0);
+        for (uint32_t i = 0; i < REQUEST_HEADERS_MAX + over; i++)
+            assert_int_equal(http_headers_add(&f.req.headers, STR("cookie"), STR("a")), 0);
+        f.err = h2_request_finish(&f.req, STR("GET"), STR("https"), STR("a"), STR("/"), true,
+                                  &f.arena, &f.fault);
+        assert_int_equal(f.fault, over > 0 ? H1_FAULT_TOO_MANY_HEADERS : H1_FAULT_NONE);
+        arena_done(&f.arena);
+    }
+}
+
 /* Each byte value in a name, a value, the method, the path and the authority. */
 static void
 only_the_bytes_of_the_tables_pass(void **state)
@@ -350,6 +369,7 @@ main(void)
         cmocka_unit_test(crumbs_become_one_cookie_in_the_place_of_the_first),
         cmocka_unit_test(joined_crumbs_obey_the_line_bound),
         cmocka_unit_test(long_paths_and_fields_meet_the_bounds_of_http_1),
+        cmocka_unit_test(fields_are_counted_with_the_bound_of_http_1),
         cmocka_unit_test(only_the_bytes_of_the_tables_pass),
         cmocka_unit_test(a_small_arena_is_an_outcome),
         cmocka_unit_test(hygiene_applies_to_it_as_to_any_request),
