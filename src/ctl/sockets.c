@@ -7,6 +7,7 @@
 #include "ctl/sockets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "ctl/mem.h"
@@ -90,10 +91,12 @@ sockets_inherit(struct sockets *s, int fd)
     struct addr addr;
     socklen_t len = sizeof(int);
     int is_listening = 0;
+    int flags = fcntl(fd, F_GETFL);
 
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &len) != 0 || !is_listening ||
         sock_local_addr(fd, &addr) != 0 ||
-        (addr.sa.sa_family != AF_INET && addr.sa.sa_family != AF_INET6)) {
+        (addr.sa.sa_family != AF_INET && addr.sa.sa_family != AF_INET6) ||
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
         close(fd);
         return false;
     }
