@@ -197,6 +197,7 @@ preset_node(struct reader *r, const struct schema_key *key)
 
     if (text.ptr[0] == '[' || text.ptr[0] == '{') {
         gw_assert(yaml_parse(text, r->file, r->arena, &ignored, &node) == 0);
+        node->line = 0;
         return node;
     }
     if (text.ptr[0] == '"')
