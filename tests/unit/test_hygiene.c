@@ -134,7 +134,7 @@ identity_names_are_known_in_every_spelling(void **state)
     assert_true(count >= 100);
     for (size_t i = 0; i < array_len(other_names); i++) {
         if (hygiene_is_identity_name(NULL, str_from(other_names[i])))
-            print_error("%s\n", other_names[i]);
+            print_error("row %zu\n", i);
         assert_false(hygiene_is_identity_name(NULL, str_from(other_names[i])));
     }
 }
