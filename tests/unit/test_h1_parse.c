@@ -661,7 +661,7 @@ static const char *const te_lines[] = {
     "Transfer-Encoding: chunked", "transfer-encoding:chunked", "TRANSFER-ENCODING: CHUNKED",
     "Transfer-Encoding:\tchunked", "Transfer-Encoding: chunked \t", "Transfer-Encoding : chunked",
     "Transfer-Encoding\t: chunked", " Transfer-Encoding: chunked", "\tTransfer-Encoding: chunked",
-    "Transfer-Encoding:\x0b" "chunked", "Transfer-Encoding: \x0c" "chunked",
+    "Transfer-Encoding:\013chunked", "Transfer-Encoding: \014chunked",
     "Transfer-Encoding\x0b: chunked", "Transfer-Encoding: chunked\x0b",
     "Transfer_Encoding: chunked",
     "Transfer.Encoding: chunked", "TransferEncoding: chunked", "Transfer--Encoding: chunked",
@@ -675,8 +675,8 @@ static const char *const te_lines[] = {
     "Transfer-Encoding:\r\n chunked", "Transfer-Encoding:\n chunked",
     "Transfer-Encoding: chunked\r",
     "X: y\nTransfer-Encoding: chunked", "X: y\rTransfer-Encoding: chunked", "X: y\r\n\tz",
-    "Tran\xc5\xbf" "fer-Encoding: chunked", "Transfer-Encod\xc4\xb1ng: chunked",
-    "Transfer-Encoding: \xe3\x80\x80" "chunked", "Transfer-Encoding: chunked\xa0",
+    "Tran\305\277fer-Encoding: chunked", "Transfer-Encod\xc4\xb1ng: chunked",
+    "Transfer-Encoding: \343\200\200chunked", "Transfer-Encoding: chunked\xa0",
     "Transfer-Encoding: c\x08hunked", "Transfer-Encoding:: chunked", ":Transfer-Encoding: chunked",
 };
 
@@ -689,7 +689,7 @@ static const char *const cl_lines[] = {
     "Content-Length: 5, 6", "Content-Length: 5 5", "Content-Length: 5;", "Content-Length: 5.0",
     "Content-Length: 5e0", "Content-Length: \"5\"", "Content-Length: '5'", "Content-Length:",
     "Content-Length: 05", "Content-Length: 0005", "Content-Length: five", "Content-Length: 5\x0b",
-    "Content-Length:\x0b" "5", "Content-Length: \xd9\xa5", "Content-Length: 5\xa0",
+    "Content-Length:\0135", "Content-Length: \xd9\xa5", "Content-Length: 5\xa0",
     "Content-Length: 18446744073709551621", "Content-Length: 9007199254740993",
     "Content-Length: 99999999999999999999999999999999", "Content-Length:\r\n 5",
     "Content-Length: 1\r\n 5", "X: y\nContent-Length: 5", "X: y\rContent-Length: 5",
