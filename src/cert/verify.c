@@ -297,6 +297,17 @@ build_path(struct judge *j, X509 *leaf, STACK_OF(X509) * untrusted)
     return j->count > 0;
 }
 
+/* OpenSSL passes over a malformed certificate as if it had not been sent: name it. */
+static bool
+has_path(struct judge *j, X509 *leaf, STACK_OF(X509) * untrusted)
+{
+    if (build_path(j, leaf, untrusted))
+        return true;
+    for (int i = 0; untrusted != NULL && i < sk_X509_num(untrusted); i++)
+        (void)is_readable(j, sk_X509_value(untrusted, i), i);
+    return false;
+}
+
 /* ---- rules of our own on the path ---- */
 
 static void
@@ -489,7 +500,7 @@ verify_chain(const struct trust *trust, X509 *leaf, STACK_OF(X509) * untrusted,
     begin(&j);
     ERR_set_mark();
     if (has_good_size(&j, leaf, untrusted) && is_readable(&j, leaf, 0) &&
-        build_path(&j, leaf, untrusted)) {
+        has_path(&j, leaf, untrusted)) {
         judge_depth(&j);
         for (int i = 0; i + 1 < j.count; i++)
             judge_shape(&j, i);
