@@ -40,6 +40,8 @@ enum {
     TRUST_STORES_MAX = 64,
     TRUST_CERTS_MAX = 1000, /* API Gateway's; ALB's default is 25 */
     CRL_FILES_MAX = 256,
+    DENY_ENTRIES_MAX = 10000,
+    DENY_TEXT_MAX = 2048,
     LOG_LINE_MAX = 8192, /* bytes, newline included */
     LOG_SHORT_CUT = 160, /* escaped bytes of an ordinary field in a line that is too long */
     LOG_LONG_CUT = 1280, /* the same for request line, user agent, subject, trace id */

@@ -97,6 +97,20 @@ client_judge(const struct judgement *j, struct verdict *v)
     return cl;
 }
 
+/* The operator's own word comes after the authority's, and before the cache could speak. */
+static void
+judge_deny(const struct conn *c, const struct identity *id, int64_t now_s, struct verdict *v)
+{
+    const struct deny_entry *e = deny_list_match(c->w->deny, id, now_s);
+
+    if (e == NULL)
+        return;
+    v->is_admitted = false;
+    v->reason = REASON_CERT_DENIED;
+    snprintf(v->detail, sizeof(v->detail), "on the deny list as %.200s%s%.200s", e->what.ptr,
+             e->why.len > 0 ? ": " : "", e->why.len > 0 ? e->why.ptr : "");
+}
+
 /* Always fills *v. Admitted: the connection has its client. */
 static void
 conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
@@ -114,6 +128,8 @@ conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
         if (cl != NULL && has_key)
             client_cache_put(&c->w->clients, cl, key);
     }
+    if (v->is_admitted)
+        judge_deny(c, cl->identity, j->now_s, v);
     if (v->is_admitted)
         conn_set_client(c, cl, v->valid_until_s);
     else
@@ -357,6 +373,8 @@ conn_judge_client(struct conn *c, const struct site_policy *p, struct verdict *v
         verify_again(j.trust, c->cl->chain, c->cl->chain_count, &p->verify, j.now_s, v);
     else
         (void)conn_judge_anew(c, &j, v);
+    if (v->is_admitted)
+        judge_deny(c, c->identity, j.now_s, v);
 }
 
 /* One that report_only let in has to go when that ends. */

@@ -31,6 +31,12 @@ struct addresses_msg {
     struct addrset *set;
 };
 
+struct deny_msg {
+    struct loop_msg msg;
+    struct worker *w;
+    struct deny_list *deny;
+};
+
 struct drain_msg {
     struct loop_msg msg;
     struct worker *w;
@@ -298,6 +304,30 @@ worker_post_addresses(struct worker *w, struct addrset *addrs)
 }
 
 static void
+on_deny(struct loop_msg *msg)
+{
+    struct deny_msg *m = container_of(msg, struct deny_msg, msg);
+    struct worker *w = m->w;
+
+    deny_list_unref(w->deny);
+    w->deny = m->deny;
+    free(m);
+    if (w->snap != NULL)
+        sweep_start(w);
+}
+
+void
+worker_post_deny(struct worker *w, struct deny_list *deny)
+{
+    struct deny_msg *m = must_calloc(sizeof(*m));
+
+    m->msg.run = on_deny;
+    m->w = w;
+    m->deny = deny;
+    loop_post(w->loop, &m->msg);
+}
+
+static void
 drain_check(struct worker *w)
 {
     if (!w->is_draining || w->conn_count > 0 || w->said_drained)
@@ -386,6 +416,7 @@ worker_free(struct worker *w)
     loop_free(w->loop);
     worker_site_drop(w, w->site);
     snapshot_unref(w->snap);
+    deny_list_unref(w->deny);
     pool_done(&w->conn_pool);
     streams_reap(w);
     pool_done(&w->uconn_pool);

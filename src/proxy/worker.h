@@ -9,6 +9,7 @@
 #ifndef PROXY_WORKER_H
 #define PROXY_WORKER_H
 
+#include "cert/deny.h"
 #include "conf/snapshot.h"
 #include "net/addrset.h"
 #include "net/loop.h"
@@ -59,6 +60,9 @@ void worker_post_update(struct worker *w, const struct worker_update *update);
 /* One reference is given to the worker. Kept by name and port for present and future targets; must
  * be posted before the update that first uses the name, or the target answers 503 until it is. */
 void worker_post_addresses(struct worker *w, struct addrset *addrs);
+/* One reference is given to the worker (NULL: an empty list). Live connections are judged again and
+ * on_swept comes with the current generation. */
+void worker_post_deny(struct worker *w, struct deny_list *deny);
 /* Stop accepting, GOAWAY / Connection: close, finish requests in flight, at most timeout_ms. */
 void worker_post_drain(struct worker *w, int64_t timeout_ms);
 void worker_post_stop(struct worker *w);

@@ -67,6 +67,7 @@ struct worker {
     struct pool io_blocks;   /* IO_BLOCK_BYTES */
     struct pool head_blocks; /* HEAD_BLOCK_BYTES */
 
+    struct deny_list *deny; /* may be NULL */
     struct client_cache clients;
     struct list upstreams; /* struct upstream, current and retired */
     struct list addrsets;  /* struct worker_addrs */
