@@ -31,6 +31,9 @@ enum {
 
 enum { CHUNK_DIGITS_MAX = 16 };
 
+static_assert(CHUNK_DIGITS_MAX + CHUNK_EXT_LINE_MAX + 2 <= CHUNK_LINE_MAX,
+              "the bounds on digits and extension bound the line");
+
 void
 h1_body_init(struct h1_body *b, enum http_framing framing, uint64_t content_length)
 {
@@ -92,8 +95,7 @@ static_assert(CHUNK_EXT_NAME == CHUNK_EXT + 1 && CHUNK_EXT_VALUE == CHUNK_EXT_EQ
 static enum h1_fault
 chunk_line(struct h1_body *b, char c)
 {
-    if (++b->line_len > CHUNK_LINE_MAX)
-        return H1_FAULT_BAD_CHUNK;
+    b->line_len++;
     if (b->state == CHUNK_SIZE)
         return chunk_size(b, c);
     if (b->state == CHUNK_SIZE_LF) {
