@@ -70,6 +70,7 @@ struct site_listener {
     bool has_h2, has_http11;
     struct site_policy *policies; /* [0] is the listener's own */
     size_t policy_count;
+    unsigned strictest; /* index of the policy that a client without (readable) SNI meets */
     struct forward_settings forward;
     int64_t idle_timeout_ms;
     int64_t client_keep_alive_ms;

@@ -10,10 +10,15 @@
 #include "base/map.h"
 #include "proxy/conn.h"
 
+/* No name, or one that cannot be read, must not be a way around a strict policy. */
 static const struct site_policy *
 conn_policy(const struct conn *c)
 {
-    return site_policy_find(conn_listener(c), c->sni);
+    const struct site_listener *l = conn_listener(c);
+
+    if (c->sni.len == 0)
+        return &l->policies[l->strictest];
+    return site_policy_find(l, c->sni);
 }
 
 static struct tls_server *
