@@ -364,6 +364,29 @@ stream_act(struct stream *s)
     }
 }
 
+/* A path that upstreams may read in more than one way is only let through when every reading
+ * leads to the same rule. */
+static bool
+stream_route(struct stream *s, const struct rule_input *in)
+{
+    const struct route_table *table = &s->policy->routes;
+    const struct str readings[] = {s->req.path, s->req.loose_path};
+    struct http_req req;
+    struct rule_input other = *in;
+
+    s->rule = route_match(table, in, NULL);
+    if (!s->req.path_is_ambiguous)
+        return true;
+    req = s->req;
+    other.req = &req;
+    for (size_t i = 0; i < array_len(readings); i++) {
+        req.route_path = readings[i];
+        if (route_match(table, &other, NULL) != s->rule)
+            return false;
+    }
+    return true;
+}
+
 static void
 stream_decide(struct stream *s)
 {
@@ -390,7 +413,10 @@ stream_decide(struct stream *s)
         stream_refuse(s, 405, STREAM_END_REFUSED);
         return;
     }
-    s->rule = route_match(&s->policy->routes, &in, NULL);
+    if (!stream_route(s, &in)) {
+        stream_refuse(s, 400, STREAM_END_MALFORMED);
+        return;
+    }
     stream_act(s);
 }
 
