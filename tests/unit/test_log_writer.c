@@ -454,8 +454,12 @@ stopped_reader_stalls_nobody_and_losses_are_said(void **state)
     assert_true(write_line(other, 1, "not stalled\n"));
     wait_for_text(path, "not stalled\n");
     wait_for_text(f->stderr_path, " lines dropped\n");
+    sleep_ms(100);
+    for (int i = 0; i < 77; i++)
+        assert_false(log_file_write(slow, 0, longest, sizeof(longest)));
     read_all(fd, &content);
     assert_int_equal(check_lines(bytes_str(&content), next), filled.accepted);
+    wait_for_text(f->stderr_path, "fifo: 77 lines dropped\n"); /* with nothing left to write */
     assert_true(write_line(slow, 0,
                            "0 1000000 000000000000000000000000000000000000000000000"
                            "0000000000000000000000000000000000000000000000000000\n"));
@@ -503,6 +507,66 @@ partial_writes_never_mix_lines(void **state)
     bytes_free(&content);
     close(fd);
     free(fifo);
+}
+
+static void
+busy_producer_does_not_shut_out_others(void **state)
+{
+    struct fixture *f = *state;
+    char *fifo = unit_path(f->dir, "fifo");
+    int fd = fifo_open(fifo);
+    struct log_file *file = open_log(f, fifo);
+    struct bytes content = {0};
+
+    fill_up(file, 0);
+    fill_up(file, 2);
+    for (int i = 0; content.len < 400000 && i < 1000; i++) {
+        char chunk[65536];
+        ssize_t n = read(fd, chunk, sizeof(chunk));
+
+        if (n > 0)
+            bytes_add(&content, chunk, (size_t)n);
+        else
+            sleep_ms(5);
+    }
+    assert_true(count_text(bytes_str(&content), "\n0 ") > 100);
+    assert_true(count_text(bytes_str(&content), "\n2 ") > 100);
+    bytes_free(&content);
+    close(fd);
+    free(fifo);
+}
+
+/* What was cut off by a full pipe does not begin the file that takes the pipe's place. */
+static void
+new_file_never_begins_in_mid_line(void **state)
+{
+    struct fixture *f = *state;
+    char *path = unit_path(f->dir, "access.log"), *old = unit_path(f->dir, "old");
+    int fd = fifo_open(path), next[PRODUCERS + 1] = {0};
+    struct log_file *file = open_log(f, path);
+    struct producer filled = fill_up(file, 0);
+    struct bytes head = {0}, rest;
+    ptrdiff_t end;
+    uint64_t lines;
+
+    assert_int_equal(rename(path, old), 0);
+    log_writer_reopen(f->writer);
+    while (!file_exists(path))
+        sleep_ms(1);
+    read_all(fd, &head);
+    lines = log_writer_dropped(f->writer) - filled.refused;
+    stop_writer(f);
+    end = str_rchr(bytes_str(&head), '\n');
+    assert_int_equal(lines, end + 1 < (ptrdiff_t)head.len ? 1 : 0);
+    lines += check_lines(str_sub(bytes_str(&head), 0, (size_t)end + 1), next);
+    rest = file_slurp(path);
+    lines += check_lines(bytes_str(&rest), next);
+    assert_int_equal(lines, filled.accepted);
+    bytes_free(&head);
+    bytes_free(&rest);
+    close(fd);
+    free(path);
+    free(old);
 }
 
 static void
@@ -688,6 +752,8 @@ main(void)
         PROMISE(file_that_cannot_be_reopened_stays_in_use),
         PROMISE(stopped_reader_stalls_nobody_and_losses_are_said),
         PROMISE(partial_writes_never_mix_lines),
+        PROMISE(busy_producer_does_not_shut_out_others),
+        PROMISE(new_file_never_begins_in_mid_line),
         PROMISE(reader_that_leaves_does_not_end_the_process),
         PROMISE(full_disk_is_counted_and_said_once_a_minute),
         PROMISE(line_cut_by_a_full_disk_is_completed_later),

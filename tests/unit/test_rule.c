@@ -340,7 +340,7 @@ vpc_endpoint_is_exact_and_must_be_known(void **state)
 {
     struct fixture f;
     struct list l;
-    struct rule rule = {.when.vpc_endpoint = *list_of(&l, "vpce-0123456789abcdef0|vpce-1")};
+    struct rule rule = {.when.vpc_endpoint = *list_of(&l, "vpce-0123456789abcdef0|vpce-1|")};
 
     (void)state;
     setup(&f);
@@ -362,6 +362,7 @@ static struct str orgs[] = {STR_INIT("mTLS")};
 static struct str issuer_cns[] = {STR_INIT("Test CA")};
 static struct str dns[] = {STR_INIT("Client.Example.Test"), STR_INIT("*.wild.test")};
 static struct str uris[] = {STR_INIT("spiffe://td.test/ns/prod/sa/api"),
+                            STR_INIT("spiffe://td.test/bare/"),
                             STR_INIT("https://id.example/Users/7")};
 static struct str emails[] = {STR_INIT("alice@example.test")};
 static struct str ips[] = {STR_INIT("192.0.2.7")};
@@ -374,7 +375,7 @@ static const struct identity alice = {
     .subject_o = {orgs, 1},
     .issuer_cn = {issuer_cns, 1},
     .san_dns = {dns, 2},
-    .san_uri = {uris, 2},
+    .san_uri = {uris, 3},
     .san_email = {emails, 1},
     .san_ip = {ips, 1},
     .policy_oids = {oids, 1},
@@ -415,6 +416,8 @@ static const struct cert_case cert_cases[] = {
     {FIELD(san_uri), "spiffe://td.test/ns/prod/sa/ap*", false},
     {FIELD(san_uri), "spiffe://td.test/ns/*/sa/api", false},
     {FIELD(san_uri), "spiffe://*", false},
+    {FIELD(san_uri), "spiffe://td.test/bare/*", false},
+    {FIELD(san_uri), "spiffe://td.test/bare/", true},
     {FIELD(san_uri), "spiffe://td.test/ns/prod/sa/api/*", false},
     {FIELD(san_uri), "spiffe://td.test/ns/prod/sa/ap?", false},
     {FIELD(san_uri), "spiffe://TD.test/ns/prod/sa/api", false},
