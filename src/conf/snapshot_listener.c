@@ -184,6 +184,18 @@ copy_addresses(struct arena *arena, const struct config_listener *from, struct s
         to->proxy_sources[i] = from->proxy.sources[i];
 }
 
+/* Without a server name nobody may choose a milder policy; among equals the listener's own. */
+static unsigned
+strictest_policy(const struct site_listener *l)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 1; i < l->policy_count; i++)
+        if (l->policies[i].mode > l->policies[best].mode)
+            best = i;
+    return best;
+}
+
 static void
 build_listener(struct snapshot_job *job, size_t index)
 {
@@ -200,6 +212,7 @@ build_listener(struct snapshot_job *job, size_t index)
     to->policy_count = 1;
     build_tls_server(job, from, &job->snapshot->tls_servers[index]);
     build_policy(job, from, index, &to->policies[0]);
+    to->strictest = strictest_policy(to);
     copy_forward(arena, &from->attributes, &to->forward);
     to->idle_timeout_ms = from->attributes.idle_timeout_s * 1000;
     to->client_keep_alive_ms = from->attributes.client_keep_alive_s * 1000;
