@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of the gateway, for gateway.c, generation.c and status.c. Everything here
- * belongs to the control thread; workers reach it by messages only.
+ * The inside of the gateway, for the files of that name. Everything here belongs to the
+ * control thread; workers reach it by messages only.
  */
 #ifndef CTL_GATEWAY_PRIV_H
 #define CTL_GATEWAY_PRIV_H
@@ -69,7 +69,7 @@ struct gateway {
     int64_t started_mono_ms;
 };
 
-/* ---- generation.c ---- */
+/* ---- gateway_generation.c ---- */
 
 /* Configuration and everything it names: g->built. GW_E_CONFIG with diag filled. */
 int generation_load(struct gateway *g, struct diag *diag) GW_MUST_USE;
@@ -92,7 +92,7 @@ void gateway_drain_workers(struct gateway *g);
 /* Stops, joins, frees. */
 void gateway_stop_workers(struct gateway *g);
 
-/* ---- status.c ---- */
+/* ---- gateway_status.c ---- */
 
 /* For admin_hooks.on_get. */
 int status_get(void *arg, struct str path, FILE *out, const char **ret_type);

@@ -324,7 +324,7 @@ a_head_larger_than_the_limit_is_431(void **state)
 {
     struct world *w = *state;
     char *text = malloc(ADMIN_HEAD_MAX + 100);
-    int n = sprintf(text, "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: ");
+    int n = snprintf(text, ADMIN_HEAD_MAX, "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Long: ");
 
     memset(text + n, 'a', ADMIN_HEAD_MAX);
     assert_int_equal(exchange(w, open_tcp(w), text, (size_t)n + ADMIN_HEAD_MAX, 3000), 431);
