@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Each src/<floor>/x.c has its tests/unit/test_x.c. A file x_y.c that was split off x.c may be tested
-# with it; for others units.allow names the test that covers it.
+# Each src/<floor>/x.c has its tests/unit/test_x.c. A file x_y.c that was split off
+# x.c may be tested with it; for others units.allow names the test that covers it.
 set -u
 
 failed=0
