@@ -98,6 +98,9 @@ explain_judge(struct explain *e)
     e->is_judged = true;
     verify_chain(e->trust, e->leaf, e->sent, &e->verify, e->at_s, &trace, &e->verdict);
     explain_lists(e);
+    if (!e->verdict.is_admitted && e->policy != NULL && e->policy->report_only)
+        explain_step_add(e, false,
+                         "report_only: live traffic lets it pass, and counts and logs this");
     if (!e->verdict.is_admitted) {
         explain_refuse(e, e->verdict.reason, str_from(e->verdict.detail));
         return;

@@ -114,6 +114,16 @@ gateway_hand_over(struct gateway *g)
 
 /* ---- events of the control loop ------------------------------------------------------------ */
 
+/* The supervisor knows a reload by both ends (sd_notify(3), RELOADING=1). */
+static int
+on_build(void *arg, struct diag *diag)
+{
+    struct gateway *g = arg;
+
+    notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)loop_now_fresh(g->loop)->mono_us);
+    return generation_hooks.build(arg, diag);
+}
+
 static uint64_t
 gateway_reload(struct gateway *g)
 {
@@ -174,6 +184,8 @@ on_reload_done(void *arg, const struct reload_outcome *outcome)
 {
     struct gateway *g = arg;
 
+    if (g->phase == GATEWAY_SERVING && outcome->number > 1)
+        notify_send("READY=1");
     admin_reload_done(g->admin, outcome->number, outcome->is_loaded, outcome->text);
 }
 
@@ -353,6 +365,7 @@ gateway_start_services(struct gateway *g)
         .on_get = status_get, .on_reload = on_admin_reload, .arg = g};
     struct reload_hooks reload_hooks = generation_hooks;
 
+    reload_hooks.build = on_build;
     reload_hooks.commit = on_commit;
     reload_hooks.done = on_reload_done;
     reload_hooks.arg = g;
