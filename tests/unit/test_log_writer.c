@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -434,6 +435,33 @@ read_all(int fd, struct bytes *out)
     }
 }
 
+/* The sum of all "PATH: N lines dropped" so far. */
+static uint64_t
+losses_said(const char *stderr_path, const char *path)
+{
+    struct bytes content = file_slurp(stderr_path);
+    const char *at = content.len > 0 ? strstr(content.ptr, path) : NULL;
+    uint64_t sum = 0, n;
+
+    for (; at != NULL; at = strstr(at + 1, path)) {
+        if (sscanf(at + strlen(path), ": %" SCNu64 " lines dropped", &n) == 1)
+            sum += n;
+    }
+    bytes_free(&content);
+    return sum;
+}
+
+static void
+wait_for_losses(struct fixture *f, const char *path)
+{
+    for (int i = 0; i < 500; i++) {
+        if (losses_said(f->stderr_path, path) == log_writer_dropped(f->writer))
+            return;
+        sleep_ms(10);
+    }
+    fail_msg("%s: not all losses were said", path);
+}
+
 static void
 stopped_reader_stalls_nobody_and_losses_are_said(void **state)
 {
@@ -453,13 +481,12 @@ stopped_reader_stalls_nobody_and_losses_are_said(void **state)
     assert_int_equal(log_writer_dropped(f->writer), 41 + filled.refused);
     assert_true(write_line(other, 1, "not stalled\n"));
     wait_for_text(path, "not stalled\n");
-    wait_for_text(f->stderr_path, " lines dropped\n");
-    sleep_ms(100);
+    wait_for_losses(f, fifo);
     for (int i = 0; i < 77; i++)
         assert_false(log_file_write(slow, 0, longest, sizeof(longest)));
     read_all(fd, &content);
     assert_int_equal(check_lines(bytes_str(&content), next), filled.accepted);
-    wait_for_text(f->stderr_path, "fifo: 77 lines dropped\n"); /* with nothing left to write */
+    wait_for_losses(f, fifo); /* with nothing left to write */
     assert_true(write_line(slow, 0,
                            "0 1000000 000000000000000000000000000000000000000000000"
                            "0000000000000000000000000000000000000000000000000000\n"));
