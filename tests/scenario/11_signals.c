@@ -75,11 +75,17 @@ setup(void **state)
     return 0;
 }
 
+static int64_t admin_process(struct world *w);
+
+/* A gateway that took over is no child of ours and would outlive a failed test. */
 static int
 teardown(void **state)
 {
     struct world *w = *state;
+    int64_t pid = admin_process(w);
 
+    if (pid > 1 && pid != proc_pid(gateway_proc(w->g)))
+        kill((pid_t)pid, SIGKILL);
     (void)gateway_stop(w->g);
     origin_stop(w->origin);
     free(w);
