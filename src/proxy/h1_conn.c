@@ -405,10 +405,12 @@ h1_detach(struct stream *s)
 
     h->stream = NULL;
     h->is_blocked = false;
-    if (h->state == H1_BODY && h->keeps_alive && !c->is_draining)
+    if (h->state == H1_BODY && h->keeps_alive && !c->is_draining) {
         h->state = H1_DISCARD;
-    else
+        h->window_start_ms = worker_now_ms(c->w);
+    } else {
         h1_next_request(c);
+    }
 }
 
 /* Room was made in out: the response goes on. */
@@ -447,7 +449,7 @@ h1_deadline(const struct conn *c)
     case H1_BODY:
         return h->window_start_ms + BODY_GRACE_MS;
     case H1_DISCARD:
-        return c->activity_ms + LINGER_TIMEOUT_MS;
+        return h->window_start_ms + LINGER_TIMEOUT_MS; /* however it dribbles */
     case H1_WAIT:
     case H1_END:
         break;
