@@ -162,9 +162,16 @@ enum {
     LOG_RETRY_MS = 1000,         /* after a failed write; tick of the dropped count */
     LOG_COMPLAIN_MS = 60000,     /* between complaints about one failing file */
     LOG_DRAIN_TIMEOUT_MS = 2000, /* for the last lines of a file that takes none */
+    DRAIN_FIRST_REQUEST_MS = 2000,  /* for the first request of a connection that is draining */
     ACCEPT_PAUSE_MS = 50,        /* after EMFILE */
     ACCEPT_BATCH_MAX = 64,       /* connections per listener and loop turn */
     LISTEN_BACKLOG = 4096,       /* entries; capped by net.core.somaxconn */
+    TICKET_MASTERS_MAX = 8,
+    TICKET_FILE_BYTES_MAX = 16384,
+    TICKET_EPOCH_S = 28800,         /* keys of session tickets change this often */
+    TICKET_LIFETIME_S = 14400,      /* as told to clients */
+    TICKET_FACTS_MAX = 16384,       /* sealed in a ticket: what the judge needs */
+    RESUMPTION_MAX_S = 86400,       /* from the original full handshake, however often renewed */
     SWEEP_SLICE_US = 2000,       /* of one loop turn */
     RESOLVE_INTERVAL_MIN_MS = 1000,
     RESOLVE_INTERVAL_MAX_MS = 60000,

@@ -140,3 +140,30 @@ cert_is_same_issuer(const X509 *a, const X509 *b)
            str_eq(bits_a, bits_b) && X509_ALGOR_cmp(algorithm_a, algorithm_b) == 0 &&
            X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0;
 }
+
+static bool
+digest_add(EVP_MD_CTX *md, X509 *cert)
+{
+    unsigned char *der = NULL;
+    int len = i2d_X509(cert, &der);
+    bool is_done = len > 0 && EVP_DigestUpdate(md, der, (size_t)len) == 1;
+
+    OPENSSL_free(der);
+    return is_done;
+}
+
+int
+cert_list_digest(struct str prefix, X509 *leaf, STACK_OF(X509) * rest,
+                 uint8_t ret[CERT_DIGEST_BYTES])
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool is_good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+                   EVP_DigestUpdate(md, prefix.ptr, prefix.len) == 1 && digest_add(md, leaf);
+
+    /* DER says its own length, so what is concatenated stays unambiguous. */
+    for (int i = 0; is_good && rest != NULL && i < sk_X509_num(rest); i++)
+        is_good = digest_add(md, sk_X509_value(rest, i));
+    is_good = is_good && EVP_DigestFinal_ex(md, ret, NULL) == 1;
+    EVP_MD_CTX_free(md);
+    return is_good ? 0 : GW_E_BUG;
+}

@@ -23,6 +23,9 @@ int cert_dates(const X509 *cert, int64_t *ret_not_before_s, int64_t *ret_not_aft
 size_t cert_der_bytes(X509 *cert);
 /* SHA-256 of the DER. */
 int cert_digest(const X509 *cert, uint8_t ret[CERT_DIGEST_BYTES]) GW_MUST_USE;
+/* SHA-256 over prefix, leaf and rest (may be NULL), one after the other as DER. */
+int cert_list_digest(struct str prefix, X509 *leaf, STACK_OF(X509) * rest,
+                     uint8_t ret[CERT_DIGEST_BYTES]) GW_MUST_USE;
 /* Upper hex, whole bytes, "-" first when negative; cut with "..." at CERT_SERIAL_TEXT_MAX. */
 void cert_serial_text(const X509 *cert, char text[CERT_SERIAL_TEXT_MAX]);
 /* `"CN=..." serial 03A5`, for messages. */

@@ -6,12 +6,12 @@
  */
 #include "proxy/client.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "cert/cert.h"
 
 struct client *
 client_ref(struct client *cl)
@@ -59,32 +59,14 @@ client_new(struct verdict *v, const struct trust *trust, struct client **ret,
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
-static bool
-digest_cert(EVP_MD_CTX *md, X509 *cert)
-{
-    unsigned char *der = NULL;
-    int len = i2d_X509(cert, &der);
-    bool is_done = len > 0 && EVP_DigestUpdate(md, der, (size_t)len) == 1;
-
-    OPENSSL_free(der);
-    return is_done;
-}
-
 int
 client_key_make(const struct client_key_input *in, uint8_t ret[CLIENT_KEY_BYTES])
 {
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool is_good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
-                   EVP_DigestUpdate(md, in->policy_digest, 32) == 1 &&
-                   EVP_DigestUpdate(md, &in->listener_index, sizeof(in->listener_index)) == 1 &&
-                   digest_cert(md, in->leaf);
+    uint8_t prefix[32 + sizeof(in->listener_index)];
 
-    /* DER says its own length, so the concatenation is unambiguous. */
-    for (int i = 0; is_good && in->sent != NULL && i < sk_X509_num(in->sent); i++)
-        is_good = digest_cert(md, sk_X509_value(in->sent, i));
-    is_good = is_good && EVP_DigestFinal_ex(md, ret, NULL) == 1;
-    EVP_MD_CTX_free(md);
-    return is_good ? 0 : GW_E_BUG;
+    memcpy(prefix, in->policy_digest, 32);
+    memcpy(prefix + 32, &in->listener_index, sizeof(in->listener_index));
+    return cert_list_digest(str_make(prefix, sizeof(prefix)), in->leaf, in->sent, ret);
 }
 
 /* ---- the cache --------------------------------------------------------------------------- */

@@ -97,6 +97,7 @@ struct conn {
     enum mutual_mode mode;
     uint8_t policy_digest[32];
     struct client *cl;         /* the admitted client; NULL without a verified certificate */
+    bool cl_is_offered;        /* cl comes from an offered session that may yet not be used */
     struct identity *identity; /* cl's, or unverified facts for the log; may be NULL */
     struct forward_conn forward;
     uint64_t forward_hash; /* of the settings that forward was rendered under */

@@ -168,6 +168,7 @@ on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
     struct verdict v;
     enum reason reason;
 
+    c->cl_is_offered = false;
     if (j.policy->mode == MUTUAL_OFF || j.policy->mode == MUTUAL_PASSTHROUGH)
         return REASON_NONE;
     j.trust = c->w->snap->trusts[j.policy->trust_index];
@@ -183,9 +184,51 @@ on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
     return reason;
 }
 
+static const uint8_t *
+on_ticket(void *arg)
+{
+    struct conn *c = arg;
+
+    return c->would_refuse == REASON_NONE ? c->policy_digest : NULL;
+}
+
+/* A session is resumed only for the same policy, within the cap, and when its client would be
+ * admitted today. Everything else is a full handshake, where a refusal gets its reason. */
+static bool
+on_resume(void *arg, const struct tls_ticket_facts *facts, X509 *leaf, STACK_OF(X509) * chain)
+{
+    struct conn *c = arg;
+    struct judgement j = {
+        .policy = conn_policy(c),
+        .leaf = leaf,
+        .sent = chain,
+        .now_s = clock_wall_s(loop_now(c->w->loop)),
+    };
+    struct verdict v;
+    bool is_good;
+
+    if (memcmp(facts->policy_digest, c->policy_digest, TLS_POLICY_DIGEST_BYTES) != 0 ||
+        j.now_s - facts->original_s > RESUMPTION_MAX_S || j.now_s < facts->original_s)
+        return false;
+    if (j.policy->mode == MUTUAL_OFF || j.policy->mode == MUTUAL_PASSTHROUGH)
+        return true;
+    if (leaf == NULL)
+        return j.policy->mode == MUTUAL_OPTIONAL;
+    j.trust = c->w->snap->trusts[j.policy->trust_index];
+    conn_judge(c, &j, &v);
+    is_good = v.is_admitted;
+    c->cl_is_offered = is_good;
+    if (is_good)
+        c->judged_epoch = c->w->judge_epoch;
+    verdict_done(&v);
+    return is_good;
+}
+
 const struct tls_hooks conn_tls_hooks = {
     .on_client_hello = on_client_hello,
     .on_client_cert = on_client_cert,
+    .on_ticket = on_ticket,
+    .on_resume = on_resume,
 };
 
 /* ---- after the handshake ------------------------------------------------------------------ */
@@ -284,12 +327,24 @@ conn_render(struct conn *c, const struct site_listener *l)
     return 0;
 }
 
+/* libssl did not use the session after all: whoever offered it has proved nothing. */
+static void
+conn_forget_offered(struct conn *c)
+{
+    if (!c->cl_is_offered || tls_is_resumed(c->tls))
+        return;
+    client_unref(c->cl);
+    c->cl = NULL;
+    c->identity = NULL;
+}
+
 int
 conn_establish(struct conn *c)
 {
     const struct site_listener *l = conn_listener(c);
     const struct site_policy *p = conn_policy(c);
 
+    conn_forget_offered(c);
     if (memcmp(p->digest, c->policy_digest, sizeof(p->digest)) != 0) {
         conn_refuse(c, REASON_REJECTED, "the listener's policy changed during the handshake");
         return GW_E_DENIED;

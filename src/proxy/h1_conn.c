@@ -40,7 +40,8 @@ h1_next_request(struct conn *c)
 {
     struct h1_conn *h = c->h1;
 
-    h->state = h->keeps_alive && !c->is_draining ? H1_HEAD : H1_END;
+    /* Who was let in just before the drain is still owed one answer. */
+    h->state = h->keeps_alive && (!c->is_draining || c->request_count == 0) ? H1_HEAD : H1_END;
     h->head_started_ms = 0;
     h1_scan_init(&h->scan, true);
     if (h->state == H1_END)
@@ -445,7 +446,7 @@ h1_deadline(const struct conn *c)
     case H1_HEAD:
         if (h->head_started_ms != 0)
             return h->head_started_ms + REQUEST_HEAD_TIMEOUT_MS;
-        return c->activity_ms + h1_idle_timeout(c);
+        return c->activity_ms + (c->is_draining ? DRAIN_FIRST_REQUEST_MS : h1_idle_timeout(c));
     case H1_BODY:
         return h->window_start_ms + BODY_GRACE_MS;
     case H1_DISCARD:

@@ -239,7 +239,7 @@ stream_bind(struct stream *s)
 void
 stream_refuse(struct stream *s, int status, enum stream_end end)
 {
-    struct stream_reply reply = {.status = status, .actions = "-"};
+    struct stream_reply reply = {.status = status, .actions = NULL};
 
     if (s->listener == NULL && !stream_bind(s)) {
         stream_reply_failed(s);
@@ -358,7 +358,7 @@ stream_act(struct stream *s)
     case ACTION_REDIRECT: /* refused when the configuration was loaded */
         s->end = STREAM_END_REFUSED;
         reply.status = 403;
-        reply.actions = "-";
+        reply.actions = NULL;
         stream_reply(s, &reply);
         return;
     }

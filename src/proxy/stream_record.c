@@ -92,7 +92,7 @@ stream_log_line(struct stream *s)
     r.target_group = s->upstream == NULL ? STR("") : s->upstream->conf->log_name;
     r.trace_id = s->trace_id;
     r.rule_priority = s->rule == NULL ? -2 : s->rule->priority;
-    r.actions = str_from(s->actions == NULL ? "-" : s->actions);
+    r.actions = str_from(s->actions);
     r.error_reason = s->end == STREAM_END_OK ? STR("") : str_from(stream_end_text(s->end));
     r.end = str_from(stream_end_text(s->end));
     n = access_log_format(w->snap->site->access_log.format, &r, w->log_line, sizeof(w->log_line));

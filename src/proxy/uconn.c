@@ -193,6 +193,7 @@ uconn_release(struct uconn *u)
     }
     worker_buf_trim(u->w, &u->in);
     worker_buf_trim(u->w, &u->out);
+    u->is_readable = false; /* the response is complete; the next byte is a new edge */
     u->state = UCONN_IDLE;
     u->deadline_ms = worker_now_ms(u->w) + UPSTREAM_IDLE_TIMEOUT_MS;
     if (!upstream_keep(u->upstream, u)) {
@@ -271,8 +272,6 @@ plain_read(struct uconn *u, void *dst, size_t room, size_t *ret_n)
         return GW_E_WANT_READ;
     n = recv(u->fd, dst, room, 0);
     if (n > 0) {
-        if ((size_t)n < room && !u->saw_closed)
-            u->is_readable = false; /* drained: the next edge sets it */
         *ret_n = (size_t)n;
         return 0;
     }

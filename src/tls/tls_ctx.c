@@ -14,6 +14,8 @@
 #include "tls/chain.h"
 #include "tls/compat.h"
 #include "tls/keys.h"
+#include "tls/ticket.h"
+#include "tls/ticket_keys.h"
 #include "tls/tls_int.h"
 
 /* 128-bit AES first: it is the cheapest where the CPU has AES, and a client without AES says so
@@ -152,7 +154,10 @@ context_new(const struct tls_server *s, STACK_OF(X509_NAME) * ca_names)
             goto fail;
         SSL_CTX_set_client_CA_list(ctx, names);
     }
-    set_no_resumption(ctx);
+    if (s->ticket_keys != NULL)
+        ticket_enable(ctx);
+    else
+        set_no_resumption(ctx);
     SSL_CTX_set_max_cert_list(ctx, CLIENT_CERT_LIST_MAX);
     SSL_CTX_set_verify(ctx, s->verify_mode, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, tls_on_verify, NULL);
@@ -209,6 +214,7 @@ server_free(struct tls_server *s)
         SSL_CTX_free(s->contexts[i]);
     free(s->contexts);
     tls_names_done(&s->names);
+    ticket_keys_unref(s->ticket_keys);
     BIO_meth_free(s->bio_method);
     free(s);
 }
@@ -227,6 +233,8 @@ server_new(const struct tls_server_source *src)
     s->has_h2 = src->has_h2;
     s->has_http11 = src->has_http11;
     s->not_after_s = INT64_MAX;
+    if (src->ticket_keys != NULL)
+        s->ticket_keys = ticket_keys_ref(src->ticket_keys);
     s->bio_method = sock_bio_method_new();
     s->contexts = calloc(src->cert_count, sizeof(SSL_CTX *));
     if (s->bio_method != NULL && s->contexts != NULL)

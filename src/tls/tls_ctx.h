@@ -7,7 +7,8 @@
  * Always: TLS 1.2 and 1.3 only, ECDHE with AEAD, no compression (of data or
  * certificates), no renegotiation, no early data, no post-handshake authentication,
  * server's cipher preference, security level 2, Certificate message capped. Session
- * resumption is off unless configured: no tickets, no cache.
+ * resumption only with ticket_keys (tickets are judged again, see tls_io.h); otherwise no tickets
+ * and no cache.
  */
 #ifndef TLS_TLS_CTX_H
 #define TLS_TLS_CTX_H
@@ -38,9 +39,11 @@ struct tls_server_source {
     int minimum_version; /* TLS1_2_VERSION or TLS1_3_VERSION */
     bool has_h2, has_http11;
     enum tls_client_auth client_auth;
-    STACK_OF(X509_NAME) * ca_names; /* to advertise; NULL for none. Borrowed. */
+    STACK_OF(X509_NAME) * ca_names;  /* to advertise; NULL for none. Borrowed. */
+    struct ticket_keys *ticket_keys; /* NULL: sessions are not resumed. A reference is taken. */
 };
 
+struct ticket_keys;
 struct tls_server; /* one per listener policy */
 
 /* Keys must match certificates, chains must be in order, leaf not expired (warning when it is

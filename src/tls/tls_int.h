@@ -53,6 +53,7 @@ struct tls_server {
     int minimum_version;
     int verify_mode;
     bool has_h2, has_http11;
+    struct ticket_keys *ticket_keys; /* referenced; NULL without resumption */
 };
 
 struct tls_client {
@@ -70,6 +71,8 @@ struct tls_io {
     bool is_read_blocked; /* nothing readable is buffered, although a partial record may be */
     bool saw_close_notify;
     bool used_default;
+    bool has_ticket_certs;   /* leaf and chain come from a ticket */
+    int64_t original_s;      /* wall clock of the full handshake behind this session; 0 unknown */
     bool has_h2, has_http11; /* of the chosen policy */
     SSL *ssl;
     struct sock_bio sock;

@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
+#include "tls/ticket.h"
 #include "tls/tls_int.h"
 
 struct tls_io *
@@ -97,6 +98,7 @@ tls_handshake(struct tls_io *t)
     if (rc != 1)
         return tls_fault(t, rc);
     t->is_open = true;
+    ticket_settle(t);
     return 0;
 }
 

@@ -20,6 +20,15 @@
 
 struct tls_io;
 
+#define TLS_POLICY_DIGEST_BYTES 32
+
+/* What a session ticket says about the session it stands for; borrowed for the call. */
+struct tls_ticket_facts {
+    const uint8_t *policy_digest; /* TLS_POLICY_DIGEST_BYTES */
+    int64_t original_s;           /* wall clock of the original full handshake */
+    struct str sni;               /* equals that of this handshake */
+};
+
 /* Called inside the handshake, on the connection's thread. */
 struct tls_hooks {
     /* The ClientHello has been read; sni is canonical (host_canonical) or empty. Choose
@@ -31,6 +40,14 @@ struct tls_hooks {
      * REASON_NONE to go on; anything else fails the handshake with that reason's alert. Not called
      * without one. */
     enum reason (*on_client_cert)(void *arg, X509 *leaf, STACK_OF(X509) * chain);
+    /* A ticket is issued: the digest of the policy it is for, TLS_POLICY_DIGEST_BYTES. NULL: the
+     * ticket will not be taken back. May be NULL. */
+    const uint8_t *(*on_ticket)(void *arg);
+    /* A client offers a session. True only if it may be resumed today, judged like a certificate
+     * just sent; false makes it a full handshake. libssl may still decide against the session:
+     * what was learned here holds only if tls_is_resumed says so afterwards. leaf may be NULL. */
+    bool (*on_resume)(void *arg, const struct tls_ticket_facts *facts, X509 *leaf,
+                      STACK_OF(X509) * chain);
 };
 
 /* The server side of fd. hooks and arg live as long as the tls_io. The descriptor is borrowed. */
