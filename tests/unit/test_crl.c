@@ -78,8 +78,7 @@ load(const struct fixture *f, const struct pki_crl_spec *spec, const struct pki_
     struct crl *crl = load_among(f, f->cas, bytes_str(&der), &message);
 
     if (crl == NULL)
-        print_error("%s\n", message);
-    assert_non_null(crl);
+        assert_non_null(crl);
     free(message);
     bytes_free(&der);
     return crl;
@@ -556,14 +555,14 @@ no_damaged_list_loads(void **state)
 
 /* A list of these signed bytes, signed anew: what a careless or hostile CA could publish. */
 static struct bytes
-sign_again(struct str tbs, struct str algorithm, EVP_PKEY *key)
+sign_again(struct str tbs, struct str algorithm, const EVP_MD *md, EVP_PKEY *key)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     uint8_t signature[256];
     size_t signature_len = sizeof(signature);
     struct bytes body = {0}, der = {0};
 
-    assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestSignInit(ctx, NULL, md, NULL, key), 1);
     assert_int_equal(
         EVP_DigestSign(ctx, signature, &signature_len, (const uint8_t *)tbs.ptr, tbs.len), 1);
     EVP_MD_CTX_free(ctx);
@@ -591,7 +590,7 @@ static void
 check_signed_nonsense(void *arg, struct str tbs)
 {
     struct signed_parts *p = arg;
-    struct bytes der = sign_again(tbs, p->algorithm, p->f->ca->key);
+    struct bytes der = sign_again(tbs, p->algorithm, EVP_sha256(), p->f->ca->key);
     struct crl *crl = load_among(p->f, p->f->cas, bytes_str(&der), NULL);
 
     if (crl != NULL) {
@@ -599,6 +598,29 @@ check_signed_nonsense(void *arg, struct str tbs)
         assert_int_equal(crl_info(crl)->entry_count, 3);
         crl_unref(crl);
     }
+    bytes_free(&der);
+}
+
+static void
+both_signature_algorithms_must_agree(void **state)
+{
+    struct fixture *f = *state;
+    struct pki_crl_spec spec = {.synthetic_count = 5};
+    struct bytes der = pki_crl_der(&spec, f->ca), other;
+    struct der outer = der_open(bytes_str(&der)), in;
+    struct der_item tbs;
+    struct str body = {0};
+    char *message;
+
+    assert_int_equal(der_expect(&outer, DER_SEQUENCE, &body), 0);
+    in = der_open(body);
+    assert_int_equal(der_read(&in, &tbs), 0);
+    other = sign_again(tbs.whole, STR("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"),
+                       EVP_sha384(), f->ca->key);
+    assert_null(load_among(f, f->cas, bytes_str(&other), &message));
+    assert_non_null(strstr(message, "two different signature algorithms"));
+    free(message);
+    bytes_free(&other);
     bytes_free(&der);
 }
 
@@ -617,7 +639,7 @@ nonsense_under_a_good_signature_never_drops_an_entry(void **state)
     struct der outer = der_open(bytes_str(&der)), in;
     struct der_item tbs, algorithm;
     struct signed_parts parts = {.f = f};
-    struct str body;
+    struct str body = {0};
 
     assert_int_equal(der_expect(&outer, DER_SEQUENCE, &body), 0);
     in = der_open(body);
@@ -655,6 +677,7 @@ main(void)
         cmocka_unit_test(a_foreign_issuer_is_refused),
         cmocka_unit_test(a_ca_that_may_not_sign_lists_is_refused),
         cmocka_unit_test(no_damaged_list_loads),
+        cmocka_unit_test(both_signature_algorithms_must_agree),
         cmocka_unit_test(nonsense_under_a_good_signature_never_drops_an_entry),
     };
 

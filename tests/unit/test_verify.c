@@ -664,6 +664,35 @@ time_is_an_argument_and_nothing_else(void **state)
     pki_free(leaf);
 }
 
+/* A CA renewed under the same name and key: the path goes to the certificate valid at that time. */
+static void
+of_two_certificates_of_a_ca_the_valid_one_is_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct pki_cert_spec old_spec = {
+        .role = PKI_CA, .cn = "Renewed", .not_after_s = f->now_s + DAY};
+    struct pki_cert *old = pki_issue(&old_spec, NULL), *new, *leaf;
+    struct pki_cert_spec new_spec = {
+        .role = PKI_CA, .cn = "Renewed", .key = old->key, .not_before_s = f->now_s + 2 * DAY};
+    struct verdict v;
+
+    new = pki_issue(&new_spec, NULL);
+    leaf = pki_client(old, "alice");
+    use_bundle(f, old, new);
+    v = judge(f, leaf);
+    assert_true(v.is_admitted);
+    assert_int_equal(X509_cmp(v.chain[1], old->x509), 0);
+    verdict_done(&v);
+    f->now_s += 10 * DAY;
+    v = judge(f, leaf);
+    assert_true(v.is_admitted);
+    assert_int_equal(X509_cmp(v.chain[1], new->x509), 0);
+    verdict_done(&v);
+    pki_free(leaf);
+    pki_free(new);
+    pki_free(old);
+}
+
 static void
 an_expired_anchor_ends_its_clients(void **state)
 {
@@ -1044,6 +1073,7 @@ main(void)
         with_store(more_certificates_than_a_client_may_send_are_refused),
         with_store(ignore_expiry_forgives_the_leafs_end_only),
         with_store(time_is_an_argument_and_nothing_else),
+        with_store(of_two_certificates_of_a_ca_the_valid_one_is_taken),
         with_store(an_expired_anchor_ends_its_clients),
         with_store(a_revoked_leaf_is_named_with_list_date_and_reason),
         with_store(every_certificate_below_the_anchor_is_looked_up),
