@@ -167,6 +167,7 @@ enum {
     ACCEPT_BATCH_MAX = 64,       /* connections per listener and loop turn */
     LISTEN_BACKLOG = 4096,       /* entries; capped by net.core.somaxconn */
     TICKET_MASTERS_MAX = 8,
+    TICKET_EPOCHS_KEPT = 32,        /* derived in advance; later ones when they are needed */
     TICKET_FILE_BYTES_MAX = 16384,
     TICKET_EPOCH_S = 28800,         /* keys of session tickets change this often */
     TICKET_LIFETIME_S = 14400,      /* as told to clients */

@@ -28,8 +28,8 @@ now_seconds(void)
 /* ---- sealing ------------------------------------------------------------------------------- */
 
 static bool
-init_ciphers(const struct ticket_key *key, const uint8_t *iv, EVP_CIPHER_CTX *cipher,
-             EVP_MAC_CTX *mac, int is_sealing)
+init_ciphers(const EVP_CIPHER *kind, const struct ticket_key *key, const uint8_t *iv,
+             EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing)
 {
     char digest[] = "SHA256";
     OSSL_PARAM params[] = {
@@ -39,7 +39,7 @@ init_ciphers(const struct ticket_key *key, const uint8_t *iv, EVP_CIPHER_CTX *ci
         OSSL_PARAM_construct_end(),
     };
 
-    return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, is_sealing) == 1 &&
+    return EVP_CipherInit_ex(cipher, kind, NULL, key->cipher, iv, is_sealing) == 1 &&
            EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
@@ -49,20 +49,21 @@ on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
        int is_sealing)
 {
     const struct ticket_keys *keys = tls_io_of(ssl)->server->ticket_keys;
+    const EVP_CIPHER *kind = ticket_keys_cipher(keys);
     struct ticket_key key;
     bool is_old = false;
     int result = -1;
 
     if (is_sealing) {
         if (ticket_keys_seal(keys, now_seconds(), &key) == 0 &&
-            RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1) {
+            RAND_bytes(iv, EVP_CIPHER_get_iv_length(kind)) == 1) {
             memcpy(name, key.name, sizeof(key.name));
-            result = init_ciphers(&key, iv, cipher, mac, 1) ? 1 : -1;
+            result = init_ciphers(kind, &key, iv, cipher, mac, 1) ? 1 : -1;
         }
     } else if (ticket_keys_open(keys, name, now_seconds(), &key, &is_old) != 0) {
         return 0;
     } else {
-        result = init_ciphers(&key, iv, cipher, mac, 0) ? 1 + is_old : -1;
+        result = init_ciphers(kind, &key, iv, cipher, mac, 0) ? 1 + is_old : -1;
     }
     OPENSSL_cleanse(&key, sizeof(key));
     return result;

@@ -23,6 +23,8 @@ int ticket_keys_load(const char *path, struct diag *diag, struct ticket_keys **r
 struct ticket_keys *ticket_keys_random(void);
 struct ticket_keys *ticket_keys_ref(struct ticket_keys *k);
 void ticket_keys_unref(struct ticket_keys *k); /* NULL is fine */
+/* AES-256-CBC, fetched once; borrowed. */
+const EVP_CIPHER *ticket_keys_cipher(const struct ticket_keys *k);
 /* True for ticket_keys_random's. */
 bool ticket_keys_are_random(const struct ticket_keys *k);
 
