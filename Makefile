@@ -215,8 +215,10 @@ run-dynamic-tests:
 	$(Q)sh tests/run-tests.sh $(DYNAMIC_TESTS)
 run-replay:
 	$(Q)sh tests/run-tests.sh replay $(REPLAY_PROGRAMS)
+TIDY_FLAGS = -D_GNU_SOURCE -DSALLYPORT_VERSION=\"$(VERSION)\" -Isrc -std=gnu11
 run-tidy:
-	$(Q)clang-tidy --quiet $(wildcard src/*/*.c src/*.c) -- $(CPPFLAGS_ALL) -std=gnu11
+	$(Q)printf '%s\n' $(wildcard src/*/*.c src/*.c) | xargs -P $(JOBS) -n 4 \
+		sh -c 'clang-tidy --quiet "$$@" -- $(TIDY_FLAGS)' tidy
 
 # ---------------------------------------------------------------- rules
 
