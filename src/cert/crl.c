@@ -589,7 +589,7 @@ read_entries(struct loader *l)
     struct der list = der_open(l->entries);
     struct crl_count count = {0};
     struct crl *c = l->c;
-    struct entry e;
+    struct entry e = {0};
     int err;
 
     err = count_entries(l, &count);
