@@ -19,6 +19,9 @@
 #include "base/diag.h"
 #include "base/str.h"
 
+/* Digits of crl_info.number_hex at most. */
+#define CRL_NUMBER_HEX_MAX 40
+
 struct crl;
 
 struct crl_info {

@@ -19,6 +19,17 @@
 enum crl_missing { CRL_MISSING_REFUSE, CRL_MISSING_ALLOW };
 enum crl_expired { CRL_EXPIRED_REFUSE, CRL_EXPIRED_GRACE, CRL_EXPIRED_ALLOW };
 
+/* What the newest list of one issuer and scope was, remembered across restarts: nothing older is
+ * loaded again. */
+struct trust_floor {
+    const char *store;  /* the trust store's name */
+    uint8_t issuer[32]; /* SHA-256 of its name and key */
+    uint8_t scope[32];  /* SHA-256 of the issuingDistributionPoint; zeros without one */
+    uint8_t list[32];   /* SHA-256 of the list */
+    char number_hex[CRL_NUMBER_HEX_MAX + 1];
+    int64_t this_update_s;
+};
+
 struct trust_source {
     const char *name;
     const char *ca_bundle;        /* path, resolved */
@@ -31,6 +42,17 @@ struct trust_source {
     enum crl_expired crl_expired;
     int64_t crl_grace_s;
     int max_chain_depth;
+    /* Of all stores; those of this one are looked at. Where previous has the list itself, that is
+     * what counts. floors_file is for messages. */
+    const struct trust_floor *floors;
+    size_t floor_count;
+    const char *floors_file;
+    /* One more list file, already in memory and destroyed by the reading. For lists that were
+     * fetched: the store is then built only to see whether they would be taken, and an issuer
+     * whose list is not among them is no error. */
+    char *candidate;
+    size_t candidate_len;
+    const char *candidate_name;
 };
 
 struct trust;
@@ -61,6 +83,8 @@ X509 *trust_ca(const struct trust *t, size_t i); /* borrowed */
 bool trust_contains(const struct trust *t, X509 *cert);
 size_t trust_crl_count(const struct trust *t);
 const struct crl *trust_crl(const struct trust *t, size_t i);
+/* The floor that trust_crl(t, i) sets for its successors. store is borrowed from t. */
+void trust_crl_floor(const struct trust *t, size_t i, struct trust_floor *ret);
 /* True when both have the same CA certificates (by digest) and the same policy fields, so that a
  * connection judged under a needs only its revocation and dates looked at under b. */
 bool trust_same_anchors(const struct trust *a, const struct trust *b);

@@ -67,6 +67,12 @@ struct trust_builder {
 int trust_bundle_load(struct trust_builder *b) GW_MUST_USE;
 int trust_lists_load(struct trust_builder *b) GW_MUST_USE;
 
+/* Lists against what was in use before this process began. */
+void trust_floors_check(struct trust_builder *b);
+
+/* The list of the issuer for the scope of crl, or NULL. */
+struct trust_list *trust_list_find(const struct trust_issuer *issuer, const struct crl *crl);
+
 /* NULL when no CA of the bundle has this name and key. */
 struct trust_issuer *trust_issuer_find(const struct trust *t, const X509 *cert);
 /* NULL when the bundle does not hold exactly this certificate. */

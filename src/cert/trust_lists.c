@@ -32,8 +32,8 @@ is_same_list(const struct crl *a, const struct crl *b)
     return memcmp(crl_info(a)->sha256, crl_info(b)->sha256, sizeof(crl_info(a)->sha256)) == 0;
 }
 
-static struct trust_list *
-find_scope(const struct trust_issuer *issuer, const struct crl *crl)
+struct trust_list *
+trust_list_find(const struct trust_issuer *issuer, const struct crl *crl)
 {
     for (struct trust_list *l = issuer->lists; l != NULL; l = l->next) {
         if (is_same_scope(l->crl, crl))
@@ -86,6 +86,7 @@ append_list(struct trust *t, struct trust_issuer *issuer, struct crl *crl)
 
     if (t->list_count == t->list_room) {
         size_t room = t->list_room != 0 ? 2 * t->list_room : 16;
+        /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
         struct trust_list **grown = reallocarray(t->lists, room, sizeof(grown[0]));
 
         if (grown == NULL)
@@ -107,7 +108,7 @@ static int
 take_list(struct trust_builder *b, struct crl *crl)
 {
     struct trust_issuer *issuer = trust_issuer_find(b->t, crl_signer(crl));
-    struct trust_list *held = find_scope(issuer, crl);
+    struct trust_list *held = trust_list_find(issuer, crl);
     int err;
 
     gw_assert(issuer != NULL);
@@ -180,22 +181,43 @@ is_der(struct str text)
 }
 
 static int
-read_lists(struct trust_builder *b)
+read_text(struct trust_builder *b, struct str text)
 {
-    struct pem_input in = {.file = b->file, .label = "X509 CRL", .destroys_text = true};
-    struct file file = {0};
-    int err;
+    struct pem_input in = {
+        .text = text, .file = b->file, .label = "X509 CRL", .destroys_text = true};
+    int err = is_der(text) ? on_list(b, text, 0) : pem_parse(&in, on_list, b, b->diag);
 
-    err = file_read(b->file, CRL_FILE_BYTES_MAX, FILE_PUBLIC, true, b->diag, &file);
+    return err == GW_E_CONFIG ? 0 : err;
+}
+
+static int
+read_file(struct trust_builder *b)
+{
+    struct file file = {0};
+    int err = file_read(b->file, CRL_FILE_BYTES_MAX, FILE_PUBLIC, true, b->diag, &file);
+
     if (err != 0)
         return err == GW_E_CONFIG ? 0 : err;
-    in.text = str_make(file.bytes, file.len);
-    if (is_der(in.text))
-        err = on_list(b, in.text, 0);
-    else
-        err = pem_parse(&in, on_list, b, b->diag);
+    err = read_text(b, str_make(file.bytes, file.len));
     file_done(&file);
-    return err == GW_E_CONFIG ? 0 : err;
+    return err;
+}
+
+static int
+read_lists(struct trust_builder *b)
+{
+    for (size_t i = 0; i < b->src->crl_path_count; i++) {
+        int err;
+
+        b->file = b->src->crl_paths[i];
+        err = read_file(b);
+        if (err != 0)
+            return err;
+    }
+    if (b->src->candidate == NULL)
+        return 0;
+    b->file = b->src->candidate_name;
+    return read_text(b, str_make(b->src->candidate, b->src->candidate_len));
 }
 
 /* ---- against the clock and the running configuration ---- */
@@ -264,7 +286,7 @@ check_against_previous(struct trust_builder *b)
         const struct crl *old = b->previous->lists[i]->crl;
         const struct crl_info *info = crl_info(old);
         struct trust_issuer *issuer = trust_issuer_find(b->t, crl_signer(old));
-        struct trust_list *now = issuer != NULL ? find_scope(issuer, old) : NULL;
+        struct trust_list *now = issuer != NULL ? trust_list_find(issuer, old) : NULL;
 
         if (issuer == NULL)
             continue;
@@ -325,18 +347,15 @@ warn_missing(struct trust_builder *b)
 int
 trust_lists_load(struct trust_builder *b)
 {
-    for (size_t i = 0; i < b->src->crl_path_count; i++) {
-        int err;
+    int err = read_lists(b);
 
-        b->file = b->src->crl_paths[i];
-        err = read_lists(b);
-        if (err != 0)
-            return err;
-    }
+    if (err != 0)
+        return err;
     for (size_t i = 0; i < b->t->list_count; i++)
         check_expiry(b, b->t->lists[i]->crl);
     if (b->previous != NULL)
         check_against_previous(b);
+    trust_floors_check(b);
     for (size_t i = 0; i < b->t->ca_count; i++)
         mark_revoked(b, &b->t->cas[i]);
     if (b->t->checks_revocation)
