@@ -455,6 +455,15 @@ h2_collect_once(struct conn *c)
     }
 }
 
+/* After a connection error nghttp2 sends GOAWAY and then no frame of any stream: what streams still
+ * do has no use, and a client that says nothing more must not keep them. */
+static void
+h2_cancel_streams(struct conn *c)
+{
+    list_for_each_safe (node, &c->streams)
+        stream_cancel(container_of(node, struct stream, link), STREAM_END_CLIENT_CLOSED);
+}
+
 static void
 h2_collect(struct conn *c)
 {
@@ -465,8 +474,10 @@ h2_collect(struct conn *c)
     } while (!conn_is_closing(c) && !h2_out_is_full(c) && h2_step_waiting(c));
     if (conn_is_closing(c) || h->pending.len > 0)
         return;
-    if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))
+    if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session)) {
         c->wants_close = true;
+        h2_cancel_streams(c);
+    }
     if (c->is_draining && c->stream_count == 0 && !nghttp2_session_want_write(h->session))
         c->wants_close = true;
 }

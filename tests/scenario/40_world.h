@@ -223,6 +223,22 @@ assert_own_page(const struct response *r, int status)
     assert_str_equal(response_field(r, "content-type"), STR("text/html"));
 }
 
+/* Sanitizers take memory and time of their own, so figures of memory mean nothing there. */
+static inline bool
+world_is_sanitized(void)
+{
+    return strstr(program_path("sallyport"), "san/") != NULL;
+}
+
+static inline uint64_t
+world_rss_kib(struct world *w)
+{
+    struct proc_usage usage = {0};
+
+    (void)proc_usage(gateway_proc(w->g), &usage);
+    return usage.rss_kib;
+}
+
 #define STEPS(array) (array), array_len(array)
 
 #endif
