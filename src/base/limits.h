@@ -185,6 +185,10 @@ enum {
     ADMIN_TIMEOUT_MS = 10000,         /* from accept to the last byte */
     ADMIN_RELOAD_TIMEOUT_MS = 120000, /* the same for a client that waits for a reload */
     ADMIN_REPLY_BYTES_MAX = 16777216,
+    DENY_SERIAL_BYTES_MAX = 64, /* longer serial numbers are denied by fingerprint */
+    DENY_WHY_MAX = 256,         /* bytes of the reason that an operator gives */
+    DENY_FILE_BYTES_MAX = 33554432, /* DENY_ENTRIES_MAX of the longest entries */
+    DENY_REPORT_TIMEOUT_MS = 5000, /* for the workers to say how many connections they closed */
     HANDOVER_FDS_MAX = 16384,        /* their numbers fit one environment variable */
     HANDOVER_TIMEOUT_MS = 60000,     /* for the new program to say that it is ready */
     STOP_TIMEOUT_S = 60,             /* from the end of the loop to the end of the process */

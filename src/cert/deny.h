@@ -16,7 +16,8 @@ enum deny_kind {
     DENY_SHA256, /* "sha256:HEX" of the leaf's DER */
     DENY_SPKI,   /* "spki:HEX", SHA-256 of its SubjectPublicKeyInfo */
     DENY_SERIAL, /* "serial:ISSUER:HEX", issuer as RFC 2253 text, serial as in the header */
-    DENY_SAN,    /* "san:NAME": a DNS name (case folded), URI, e-mail address or IP address */
+    DENY_SAN,    /* "san:NAME": a DNS name, URI, e-mail address or IP address; case is folded where
+                    it means nothing, so that no spelling is a way around */
 };
 
 struct deny_entry {
@@ -30,11 +31,13 @@ struct deny_entry {
 struct deny_list;
 
 /* Canonical form of what an operator typed ("SHA256:AB:CD.." -> "sha256:abcd.."), malloc.
- * GW_E_PARSE with a static text that says what would be right. */
+ * GW_E_PARSE with a static text that says what would be right. What could never match any client
+ * is an error: an entry that denies nobody would be a false comfort. */
 int deny_what_parse(struct str text, char **ret, enum deny_kind *ret_kind,
                     const char **ret_error) GW_MUST_USE;
 
-/* Copies the entries. At most DENY_ENTRIES_MAX. */
+/* Copies the entries. At most DENY_ENTRIES_MAX. Of several with the same text the one that lasts
+ * longest is kept. */
 int
 deny_list_build(const struct deny_entry *entries, size_t count, struct deny_list **ret) GW_MUST_USE;
 struct deny_list *deny_list_ref(struct deny_list *d);

@@ -548,3 +548,20 @@ identity_facts(X509 *leaf, struct arena *arena, struct identity *ret)
         (void)render_validity(ret, arena);
     ERR_pop_to_mark();
 }
+
+void
+identity_names(X509 *leaf, struct arena *arena, struct identity *ret)
+{
+    *ret = (struct identity){0};
+    ERR_set_mark();
+    if (cert_digest(leaf, ret->sha256) != 0)
+        memset(ret->sha256, 0, sizeof(ret->sha256));
+    if (digest_key(leaf, ret->spki_sha256) != 0)
+        memset(ret->spki_sha256, 0, sizeof(ret->spki_sha256));
+    if (render_serial(leaf, arena, &ret->serial) != 0)
+        ret->serial = STR("");
+    if (render_name(X509_get_issuer_name(leaf), arena, &ret->issuer) != 0)
+        ret->issuer = STR("");
+    (void)read_sans(leaf, arena, ret); /* those before the one that cannot be read */
+    ERR_pop_to_mark();
+}

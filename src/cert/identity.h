@@ -49,6 +49,9 @@ int identity_build(X509 *leaf, struct arena *arena, struct identity **ret,
 /* Subject, validity and serial only, for the log line of a refused certificate; fields that
  * cannot be rendered stay empty. Never fails but for memory (then all empty). */
 void identity_facts(X509 *leaf, struct arena *arena, struct identity *ret);
+/* What a deny list compares, as far as it can be read: digests, serial, issuer and alternative
+ * names of a certificate that nobody has judged. What cannot be read stays empty. */
+void identity_names(X509 *leaf, struct arena *arena, struct identity *ret);
 /* URL-encoded PEM of certs in order: the value of X-Amzn-Mtls-Clientcert. chain includes the
  * leaf first. GW_E_LIMIT beyond max_bytes or the arena. */
 int identity_chain_pem(X509 *const *chain, int count, size_t max_bytes, struct arena *arena,
