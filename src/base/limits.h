@@ -25,6 +25,7 @@ enum {
     LISTENER_HOSTS_MAX = 256,
     NAME_BYTES_MAX = 64,              /* of listeners, trust stores, target groups */
     PATH_BYTES_MAX = 4095,            /* the kernel's PATH_MAX without its NUL */
+    URL_BYTES_MAX = 2048,             /* of a revocation list */
     FORWARD_GROUPS_MAX = 5,           /* ALB: target groups of one action */
     HEADER_NAME_BYTES_MAX = 40,       /* ALB: name in a header condition or a renaming */
     RULE_CERT_VALUE_BYTES_MAX = 2048, /* a SPIFFE id may be that long */
@@ -40,6 +41,7 @@ enum {
     TRUST_STORES_MAX = 64,
     TRUST_CERTS_MAX = 1000, /* API Gateway's; ALB's default is 25 */
     CRL_FILES_MAX = 256,
+    TRUST_EXCEPTIONS_MAX = 64, /* of one trust store */
     DENY_ENTRIES_MAX = 10000,
     DENY_TEXT_MAX = 2048,
     LOG_LINE_MAX = 8192, /* bytes, newline included */
@@ -54,6 +56,7 @@ enum {
     CLIENT_CERT_LIST_MAX = 32768, /* Certificate message, SSL_CTX_set_max_cert_list */
     CLIENT_DN_BYTES_MAX = 2048,   /* rendered subject or issuer */
     CLIENT_SANS_MAX = 64,
+    IDENTITY_BLOCK_MAX = 98304,     /* bytes of all identity lines of one request head */
     PASSTHROUGH_HEADER_MAX = 57344, /* X-Amzn-Mtls-Clientcert: a full certificate list, encoded */
     SERIAL_BYTES_MAX = 20,          /* RFC 5280 4.1.2.2; longer is kept by CRLs, see crl.h */
     OID_BYTES_MAX = 128,            /* encoded; longer ones are never printed */
@@ -156,28 +159,50 @@ enum {
     LINGER_TIMEOUT_MS = 2000,               /* after our last byte, for the client to read it */
     DRAIN_TIMEOUT_MS = 30000,               /* on TERM */
     LINGER_BYTES_MAX = 1048576,
-    STEP_ROUNDS_MAX = 16,        /* I/O rounds of one connection before others get their turn */
-    VALIDITY_CHECK_MAX_S = 3600, /* the wall clock may jump: look at least this often */
-    LOG_NAP_MS = 10,             /* after a write, so that lines gather for the next */
-    LOG_RETRY_MS = 1000,         /* after a failed write; tick of the dropped count */
-    LOG_COMPLAIN_MS = 60000,     /* between complaints about one failing file */
-    LOG_DRAIN_TIMEOUT_MS = 2000, /* for the last lines of a file that takes none */
-    DRAIN_FIRST_REQUEST_MS = 2000,  /* for the first request of a connection that is draining */
-    ACCEPT_PAUSE_MS = 50,        /* after EMFILE */
-    ACCEPT_BATCH_MAX = 64,       /* connections per listener and loop turn */
-    LISTEN_BACKLOG = 4096,       /* entries; capped by net.core.somaxconn */
+    STEP_ROUNDS_MAX = 16,          /* I/O rounds of one connection before others get their turn */
+    VALIDITY_CHECK_MAX_S = 3600,   /* the wall clock may jump: look at least this often */
+    LOG_NAP_MS = 10,               /* after a write, so that lines gather for the next */
+    LOG_RETRY_MS = 1000,           /* after a failed write; tick of the dropped count */
+    LOG_COMPLAIN_MS = 60000,       /* between complaints about one failing file */
+    LOG_DRAIN_TIMEOUT_MS = 2000,   /* for the last lines of a file that takes none */
+    DRAIN_FIRST_REQUEST_MS = 2000, /* for the first request of a connection that is draining */
+    ACCEPT_PAUSE_MS = 50,          /* after EMFILE */
+    ACCEPT_BATCH_MAX = 64,         /* connections per listener and loop turn */
+    LISTEN_BACKLOG = 4096,         /* entries; capped by net.core.somaxconn */
     TICKET_MASTERS_MAX = 8,
-    TICKET_EPOCHS_KEPT = 32,        /* derived in advance; later ones when they are needed */
+    TICKET_EPOCHS_KEPT = 32, /* derived in advance; later ones when they are needed */
     TICKET_FILE_BYTES_MAX = 16384,
-    TICKET_EPOCH_S = 28800,         /* keys of session tickets change this often */
-    TICKET_LIFETIME_S = 14400,      /* as told to clients */
-    TICKET_FACTS_MAX = 16384,       /* sealed in a ticket: what the judge needs */
-    RESUMPTION_MAX_S = 86400,       /* from the original full handshake, however often renewed */
-    SWEEP_SLICE_US = 2000,       /* of one loop turn */
+    TICKET_EPOCH_S = 28800,    /* keys of session tickets change this often */
+    TICKET_LIFETIME_S = 14400, /* as told to clients */
+    TICKET_FACTS_MAX = 16384,  /* sealed in a ticket: what the judge needs */
+    RESUMPTION_MAX_S = 86400,  /* from the original full handshake, however often renewed */
+    SWEEP_SLICE_US = 2000,     /* of one loop turn */
     RESOLVE_INTERVAL_MIN_MS = 1000,
     RESOLVE_INTERVAL_MAX_MS = 60000,
     RESOLVE_INTERVAL_DEFAULT_MS = 30000, /* when the TTL cannot be learned */
     RESOLVE_FIRST_WAIT_MS = 5000,        /* start and reload wait this long for first answers */
+
+    /* Supply of revocation lists */
+    FETCH_PARALLEL_MAX = 4, /* transfers at once; each may hold a whole list */
+    FETCH_QUEUE_MAX = 4096, /* waiting: one for each URL of the configuration */
+    FETCH_CONNECT_TIMEOUT_MS = 10000,
+    FETCH_TIMEOUT_MS = 60000,       /* of a whole transfer */
+    FETCH_FIRST_TIMEOUT_MS = 10000, /* the same at start, where the gateway waits for it */
+    FETCH_SLOW_BYTES = 1024,        /* a second; slower for FETCH_SLOW_S ends the transfer */
+    FETCH_SLOW_S = 30,
+    FETCH_HEAD_BYTES_MAX = 65536, /* of an answer */
+    FETCH_TAG_MAX = 512,          /* ETag and Last-Modified */
+    FETCH_BACKOFF_MIN_MS = 1000,  /* after the first failure, then doubled */
+    FETCH_BACKOFF_MAX_MS = 600000,
+    FETCH_CREDENTIALS_BYTES_MAX = 65536,
+    FETCH_CREDENTIALS_MARGIN_S = 300, /* credentials are renewed before their end */
+    LIST_STATE_ENTRIES_MAX = 16384,   /* issuers and scopes remembered */
+    LIST_STATE_BYTES_MAX = 16777216,
+    LIST_AGE_CHECK_MS = 60000,    /* lists are looked at this often: the clock may jump */
+    LIST_AGE_WARN_PERCENT = 75,   /* of the validity of a list */
+    WATCH_DEBOUNCE_MS = 200,      /* after the last change of a file */
+    WATCH_DEBOUNCE_MAX_MS = 2000, /* changes that do not stop are loaded all the same */
+    WATCH_PATHS_MAX = 4096,
 
     /* Control: admin address, hand-over of the listening sockets */
     ADMIN_CONNS_MAX = 64,
@@ -185,10 +210,10 @@ enum {
     ADMIN_TIMEOUT_MS = 10000,         /* from accept to the last byte */
     ADMIN_RELOAD_TIMEOUT_MS = 120000, /* the same for a client that waits for a reload */
     ADMIN_REPLY_BYTES_MAX = 16777216,
-    DENY_SERIAL_BYTES_MAX = 64, /* longer serial numbers are denied by fingerprint */
-    DENY_WHY_MAX = 256,         /* bytes of the reason that an operator gives */
-    DENY_FILE_BYTES_MAX = 33554432, /* DENY_ENTRIES_MAX of the longest entries */
-    DENY_REPORT_TIMEOUT_MS = 5000, /* for the workers to say how many connections they closed */
+    DENY_SERIAL_BYTES_MAX = 64,      /* longer serial numbers are denied by fingerprint */
+    DENY_WHY_MAX = 256,              /* bytes of the reason that an operator gives */
+    DENY_FILE_BYTES_MAX = 33554432,  /* DENY_ENTRIES_MAX of the longest entries */
+    DENY_REPORT_TIMEOUT_MS = 5000,   /* for the workers to say how many connections they closed */
     HANDOVER_FDS_MAX = 16384,        /* their numbers fit one environment variable */
     HANDOVER_TIMEOUT_MS = 60000,     /* for the new program to say that it is ready */
     STOP_TIMEOUT_S = 60,             /* from the end of the loop to the end of the process */
@@ -208,6 +233,8 @@ enum {
 static_assert(REQUEST_HEAD_MAX <= HEAD_BLOCK_BYTES, "a request head fits a head block");
 static_assert(REQUEST_HEAD_MAX + 2 * CLIENT_CERT_LIST_MAX + 16384 <= HEAD_BLOCK_BYTES,
               "a forwarded head with identity headers fits a head block");
+static_assert(REQUEST_HEAD_MAX + IDENTITY_BLOCK_MAX + 16384 <= HEAD_BLOCK_BYTES,
+              "a forwarded head with every identity header fits a head block");
 static_assert(RESPONSE_HEAD_MAX <= IO_BLOCK_BYTES, "a response head fits an IO block");
 static_assert(REQUEST_HEAD_MAX < STREAM_ARENA_MAX, "a request head fits the stream arena");
 static_assert(H2_HEADER_LIST_MAX <= REQUEST_HEAD_MAX, "both versions obey one head limit");
