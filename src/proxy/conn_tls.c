@@ -116,6 +116,22 @@ judge_deny(const struct conn *c, const struct identity *id, int64_t now_s, struc
              e->why.len > 0 ? ": " : "", e->why.len > 0 ? e->why.ptr : "");
 }
 
+/* For certificates that nobody judges, in passthrough and under report_only. Without entries it
+ * costs nothing; with some, it leaves nothing behind in the connection. */
+static void
+judge_deny_leaf(const struct conn *c, X509 *leaf, struct verdict *v)
+{
+    struct identity names;
+    struct arena arena;
+
+    if (leaf == NULL || deny_list_count(c->w->deny) == 0)
+        return;
+    arena_init(&arena, CLIENT_ARENA_BLOCK, CONN_ARENA_MAX);
+    identity_names(leaf, &arena, &names);
+    judge_deny(c, &names, clock_wall_s(loop_now(c->w->loop)), v);
+    arena_done(&arena);
+}
+
 /* Always fills *v. Admitted: the connection has its client. */
 static void
 conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
@@ -141,11 +157,12 @@ conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
         client_unref(cl);
 }
 
-/* report_only lets the request pass, without an identity, and says what would have been. */
+/* report_only lets the request pass, without an identity, and says what would have been. The deny
+ * list is no rehearsal: whom it names is refused all the same. */
 static enum reason
 conn_refuse_or_report(struct conn *c, const struct site_policy *p, const struct verdict *v)
 {
-    if (!p->report_only) {
+    if (!p->report_only || v->reason == REASON_CERT_DENIED) {
         conn_refuse(c, v->reason, v->detail);
         return v->reason;
     }
@@ -153,6 +170,20 @@ conn_refuse_or_report(struct conn *c, const struct site_policy *p, const struct 
     snprintf(c->refusal_detail, sizeof(c->refusal_detail), "%s", v->detail);
     metrics_would_refuse(&c->w->metrics, v->reason);
     return REASON_NONE;
+}
+
+static enum reason
+conn_refuse_denied(struct conn *c, X509 *leaf)
+{
+    struct verdict v = {.is_admitted = true};
+
+    judge_deny_leaf(c, leaf, &v);
+    c->judged_epoch = c->w->judge_epoch;
+    if (v.is_admitted)
+        return REASON_NONE;
+    conn_keep_facts(c, leaf);
+    conn_refuse(c, v.reason, v.detail);
+    return v.reason;
 }
 
 static enum reason
@@ -169,15 +200,18 @@ on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
     enum reason reason;
 
     c->cl_is_offered = false;
-    if (j.policy->mode == MUTUAL_OFF || j.policy->mode == MUTUAL_PASSTHROUGH)
+    if (j.policy->mode == MUTUAL_OFF)
         return REASON_NONE;
+    if (j.policy->mode == MUTUAL_PASSTHROUGH)
+        return conn_refuse_denied(c, leaf);
     j.trust = c->w->snap->trusts[j.policy->trust_index];
     conn_judge(c, &j, &v);
     reason = v.is_admitted ? REASON_NONE : v.reason;
-    if (v.is_admitted) {
-        c->judged_epoch = c->w->judge_epoch;
-    } else {
+    c->judged_epoch = c->w->judge_epoch;
+    if (!v.is_admitted) {
         conn_keep_facts(c, leaf);
+        if (j.policy->report_only)
+            judge_deny_leaf(c, leaf, &v);
         reason = conn_refuse_or_report(c, j.policy, &v);
     }
     verdict_done(&v);
@@ -210,8 +244,14 @@ on_resume(void *arg, const struct tls_ticket_facts *facts, X509 *leaf, STACK_OF(
     if (memcmp(facts->policy_digest, c->policy_digest, TLS_POLICY_DIGEST_BYTES) != 0 ||
         j.now_s - facts->original_s > RESUMPTION_MAX_S || j.now_s < facts->original_s)
         return false;
-    if (j.policy->mode == MUTUAL_OFF || j.policy->mode == MUTUAL_PASSTHROUGH)
+    if (j.policy->mode == MUTUAL_OFF)
         return true;
+    if (j.policy->mode == MUTUAL_PASSTHROUGH) {
+        v.is_admitted = true;
+        judge_deny_leaf(c, leaf, &v);
+        c->judged_epoch = c->w->judge_epoch;
+        return v.is_admitted;
+    }
     if (leaf == NULL)
         return j.policy->mode == MUTUAL_OPTIONAL;
     j.trust = c->w->snap->trusts[j.policy->trust_index];
@@ -355,7 +395,7 @@ conn_establish(struct conn *c)
         if (conn_refuse_or_report(c, p, &v) != REASON_NONE)
             return GW_E_DENIED;
     }
-    if (c->judged_epoch != c->w->judge_epoch && c->cl != NULL) {
+    if (c->judged_epoch != c->w->judge_epoch && (c->cl != NULL || tls_peer_leaf(c->tls) != NULL)) {
         struct verdict v; /* a reload came between the certificate and here */
         bool is_good = conn_judge_again(c, &v);
 
@@ -433,7 +473,7 @@ conn_judge_client(struct conn *c, const struct site_policy *p, struct verdict *v
         verify_again(j.trust, c->cl->chain, c->cl->chain_count, &p->verify, j.now_s, v);
     else
         (void)conn_judge_anew(c, &j, v);
-    if (v->is_admitted)
+    if (v->is_admitted || p->report_only)
         judge_deny(c, c->identity, j.now_s, v);
 }
 
@@ -441,7 +481,8 @@ conn_judge_client(struct conn *c, const struct site_policy *p, struct verdict *v
 static void
 conn_judge_unverified(struct conn *c, const struct site_policy *p, struct verdict *v)
 {
-    if (p->mode != MUTUAL_VERIFY || p->report_only)
+    judge_deny_leaf(c, tls_peer_leaf(c->tls), v);
+    if (!v->is_admitted || p->mode != MUTUAL_VERIFY || p->report_only)
         return;
     v->is_admitted = false;
     v->reason = c->would_refuse;

@@ -16,6 +16,8 @@ sweep_report(struct worker *w)
         .generation = w->snap->generation,
         .judged = w->sweep.judged,
         .closed = w->sweep.closed,
+        .denied = w->sweep.denied,
+        .deny_posts = w->deny_posts,
         .duration_us = loop_now_fresh(w->loop)->mono_us - w->sweep.started_us,
     };
 
@@ -63,9 +65,12 @@ sweep_start(struct worker *w)
 {
     w->judge_epoch++;
     w->sweep.cursor = w->conns.next;
-    w->sweep.judged = 0;
-    w->sweep.closed = 0;
-    w->sweep.started_us = loop_now_fresh(w->loop)->mono_us;
+    if (!w->sweep.is_running) { /* one that is overtaken has its count in the report of both */
+        w->sweep.judged = 0;
+        w->sweep.closed = 0;
+        w->sweep.denied = 0;
+        w->sweep.started_us = loop_now_fresh(w->loop)->mono_us;
+    }
     w->sweep.is_running = true;
     sweep_slice(w);
 }
@@ -86,6 +91,8 @@ sweep_close(struct conn *c, const struct verdict *v)
     log_event(LOG_INFO, "sweep", "closing %s from %s: %s, %s", c->trace_id, ip,
               reason_token(v->reason), v->detail);
     c->w->sweep.closed++;
+    if (v->reason == REASON_CERT_DENIED)
+        c->w->sweep.denied++;
     c->refusal = v->reason;
     metrics_refused(&c->w->metrics, v->reason);
     conn_close(c, v->reason == REASON_CERT_DENIED ? CONN_END_POLICY : CONN_END_REVOKED);

@@ -311,6 +311,7 @@ on_deny(struct loop_msg *msg)
 
     deny_list_unref(w->deny);
     w->deny = m->deny;
+    w->deny_posts++;
     free(m);
     if (w->snap != NULL)
         sweep_start(w);

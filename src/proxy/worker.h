@@ -23,6 +23,8 @@ struct worker_sweep_report {
     uint64_t generation;
     uint64_t judged;
     uint64_t closed;
+    uint64_t denied;     /* of those closed, by the deny list */
+    uint64_t deny_posts; /* lists that worker_post_deny has brought so far */
     int64_t duration_us; /* from the swap to the last connection judged */
 };
 

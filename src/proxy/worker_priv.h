@@ -37,6 +37,7 @@ struct worker_sweep {
     struct list *cursor; /* next in worker.conns, or NULL when no sweep runs */
     uint64_t judged;
     uint64_t closed;
+    uint64_t denied;
     int64_t started_us;
     bool is_running;
 };
@@ -68,6 +69,7 @@ struct worker {
     struct pool head_blocks; /* HEAD_BLOCK_BYTES */
 
     struct deny_list *deny; /* may be NULL */
+    uint64_t deny_posts;    /* lists received */
     struct client_cache clients;
     struct list upstreams; /* struct upstream, current and retired */
     struct list addrsets;  /* struct worker_addrs */
