@@ -154,6 +154,8 @@ is_over(struct lg_load *l)
 
     if (l->now_us >= l->end_us)
         return true;
+    if (l->opt.hold_us > 0 && l->hold_end_us > 0 && l->now_us >= l->hold_end_us)
+        return true;
     return enough && l->opt.mode != LG_IDLE && busy_count(l) == 0;
 }
 
@@ -208,6 +210,7 @@ say_open(struct lg_load *l)
     if (l->opt.mode != LG_IDLE || l->said_open || l->open < l->opt.connections || busy_count(l) > 0)
         return;
     l->said_open = true;
+    l->hold_end_us = l->now_us + l->opt.hold_us;
     fprintf(stderr, "loadgen: %u connections open\n", l->open);
 }
 

@@ -12,6 +12,7 @@
  *   http2.c    the same over nghttp2
  *   certs.c    client certificates and the TLS contexts that present them
  *   stats.c    counting and the report
+ *   watch.c    CPU time and memory of the server under load
  */
 #ifndef LOADGEN_LOADGEN_H
 #define LOADGEN_LOADGEN_H
@@ -27,6 +28,7 @@ enum {
     LG_CERTS_MAX = 20000,
     LG_HEADERS_MAX = 32,
     LG_SOURCES_MAX = 250,
+    LG_WATCH_MAX = 16,
     LG_BLOCK_BYTES = 65536,
     LG_OUT_HIGH = 131072, /* stop producing above this */
     LG_TURNS = 64,        /* of one connection before others get theirs */
@@ -84,9 +86,18 @@ struct lg_options {
     int64_t duration_us;
     int64_t warmup_us;
     int64_t timeout_us;
-    int64_t interval_us; /* of reports; 0: none */
-    double rate;         /* per second; 0: closed loop */
-    uint64_t body;       /* upload size */
+    int64_t interval_us;          /* of reports; 0: none */
+    double rate;                  /* per second; 0: closed loop */
+    uint64_t body;                /* upload size */
+    int64_t hold_us;              /* idle: ends this long after everything is open; 0: no matter */
+    unsigned watch[LG_WATCH_MAX]; /* processes of the server under load */
+    size_t watch_count;
+};
+
+/* Of the processes that are watched, together. */
+struct lg_watched {
+    uint64_t cpu_us;
+    uint64_t rss_bytes;
 };
 
 struct lg_hist {
@@ -194,6 +205,8 @@ struct lg_load {
     bool stopping;
     bool said_open;
     uint64_t cpu_at_start_us;
+    struct lg_watched watched_at_start;
+    int64_t hold_end_us; /* idle: when the hold is over; 0: not all open yet */
     char block[LG_BLOCK_BYTES];
 };
 
@@ -229,6 +242,11 @@ void lg_h2_end(struct lg_conn *c);
 /* certs.c */
 void lg_certs_load(struct lg_load *l);
 void lg_certs_free(struct lg_load *l);
+
+/* watch.c */
+/* Process numbers with commas between. */
+void lg_watch_parse(struct lg_options *o, const char *text);
+struct lg_watched lg_watch_read(const struct lg_options *o);
 
 /* stats.c */
 void lg_hist_add(struct lg_hist *h, int64_t us);

@@ -22,12 +22,14 @@ static const char usage_text[] =
     "  --connections N       --streams N (HTTP/2) or --pipeline N (HTTP/1)\n"
     "  --handshake full|resumed   one GET per connection\n"
     "  --idle                open the connections, ask once on each, hold them\n"
+    "  --hold SECONDS        with --idle: end that long after all are open\n"
     "  --requests N  --duration SECONDS  --warmup SECONDS  --timeout MS\n"
     "  --rate N              requests (or handshakes) per second, open loop\n"
     "  --body BYTES          upload of that size\n"
     "  --sources N           connect from 127.0.0.2 and up\n"
     "  --connecting N        handshakes at once while opening\n"
     "  --report-interval SECONDS   JSON lines on standard error\n"
+    "  --watch PID,PID       count CPU time and memory of these processes\n"
     "One JSON object on standard output at the end.\n";
 
 static double
@@ -139,6 +141,9 @@ option_use_text(struct lg_options *o, int c, const char *value)
     case 'a':
         o->ca = value;
         return true;
+    case 'W':
+        lg_watch_parse(o, value);
+        return true;
     default:
         return false;
     }
@@ -174,6 +179,9 @@ option_use_number(struct lg_options *o, int c, const char *value)
         return true;
     case 'N':
         o->sources = count_of(value, LG_SOURCES_MAX);
+        return true;
+    case 'o':
+        o->hold_us = (int64_t)(number_of(value) * 1e6);
         return true;
     case 'g':
         o->connecting_max = count_of(value, LG_CONNS_MAX);
@@ -236,6 +244,8 @@ options_read(int argc, char **argv, struct lg_options *o)
         {"sources", required_argument, NULL, 'N'},
         {"connecting", required_argument, NULL, 'g'},
         {"report-interval", required_argument, NULL, 'i'},
+        {"watch", required_argument, NULL, 'W'},
+        {"hold", required_argument, NULL, 'o'},
         {NULL, 0, NULL, 0},
     };
     int c;

@@ -81,6 +81,7 @@ lg_stats_reset(struct lg_load *l)
     memset(l->stats, 0, sizeof(*l->stats));
     memset(l->interval, 0, sizeof(*l->interval));
     l->cpu_at_start_us = cpu_us();
+    l->watched_at_start = lg_watch_read(&l->opt);
 }
 
 static void
@@ -142,6 +143,20 @@ print_closed(FILE *out, const struct lg_load *l)
     fputs("]", out);
 }
 
+static void
+print_watched(FILE *out, const struct lg_load *l)
+{
+    struct lg_watched end = lg_watch_read(&l->opt);
+    const struct lg_watched *start = &l->watched_at_start;
+
+    if (l->opt.watch_count == 0)
+        return;
+    fprintf(out,
+            ",\"watched\":{\"cpu_us\":%llu,\"rss_bytes_at_start\":%llu,\"rss_bytes_at_end\":%llu}",
+            (unsigned long long)(end.cpu_us - start->cpu_us), (unsigned long long)start->rss_bytes,
+            (unsigned long long)end.rss_bytes);
+}
+
 void
 lg_report(struct lg_load *l)
 {
@@ -159,6 +174,7 @@ lg_report(struct lg_load *l)
     printf(",\"bytes_in\":%llu,\"bytes_out\":%llu,\"connections_open\":%u,",
            (unsigned long long)s->bytes_in, (unsigned long long)s->bytes_out, l->open);
     print_closed(stdout, l);
+    print_watched(stdout, l);
     printf(",\"seconds\":%.3f,\"requests_per_second\":%.1f,\"cpu_us\":%llu}\n", seconds,
            seconds > 0 ? (double)s->requests / seconds : 0,
            (unsigned long long)(cpu_us() - l->cpu_at_start_us));
