@@ -10,11 +10,12 @@
 #include "base/limits.h"
 #include "http/chars.h"
 
-/* Lower case, and '_' and '.' as '-': what CGI-like origins make of names. */
+/* Lower case, and whatever is no letter or digit as '-'. CGI-like origins take '_' and '.' for '-',
+ * and some take any other byte for it, too. */
 static char
 fold(char c)
 {
-    return c == '_' || c == '.' ? '-' : ascii_lower(c);
+    return ascii_is_digit(c) || ascii_is_alpha(c) ? ascii_lower(c) : '-';
 }
 
 static bool
@@ -233,6 +234,26 @@ mark_identity(const struct hygiene_names *names, struct http_headers *headers, u
     }
 }
 
+/* What only looks like the facts that the gateway states itself would stand beside them, and an
+ * origin that folds names could not tell which is which. */
+static bool
+imitates_forwarding(const struct http_header *field)
+{
+    struct str rest = str_sub(field->name, 12, field->name.len);
+
+    return field->token == HEADER_OTHER && name_begins(field->name, STR("x-forwarded-")) &&
+           (name_is(rest, STR("for")) || name_is(rest, STR("proto")) || name_is(rest, STR("port")));
+}
+
+static void
+mark_imitations(struct http_headers *headers, uint32_t *count)
+{
+    for (uint32_t i = 0; i < headers->count; i++) {
+        if (imitates_forwarding(&headers->fields[i]))
+            drop(&headers->fields[i], count);
+    }
+}
+
 /* The gateway answers 100 itself and forwards no Expect. HTTP/1.0 clients do not know 100 (RFC
  * 9110 10.1.1), HTTP/2 clients do not need it, and nobody waits without a body to send. */
 static int
@@ -268,6 +289,7 @@ hygiene_request(const struct hygiene_names *names, struct http_req *req, struct 
     };
 
     mark_identity(names, &req->headers, &result.identity_dropped);
+    mark_imitations(&req->headers, &result.hop_dropped);
     if (expect_read(req, &result.hop_dropped) != 0) {
         *ret_fault = H1_FAULT_BAD_EXPECT;
         return GW_E_PROTO;

@@ -10,8 +10,8 @@
 #include "http/h1_parse.h"
 #include "http/msg.h"
 
-/* Names that belong to the gateway. Built once per listener; lower case with '_' and '.'
- * mapped to '-' before the comparison. */
+/* Names that belong to the gateway. Built once per listener; lower case, and every
+ * byte but letters and digits as '-', before the comparison. */
 struct hygiene_names {
     const struct str *renamed; /* names that attributes gave to identity headers */
     size_t renamed_count;
@@ -19,7 +19,8 @@ struct hygiene_names {
 
 /* True for x-amzn-mtls-*, x-amzn-tls-*, client-cert, client-cert-chain, x-forwarded-client-cert,
  * x-forwarded-tls-client-cert*, ssl-client-*, x-ssl-*, x-client-cert*, x-client-verify,
- * x-client-dn and relatives, and every renamed name; any case, '_' and '.' count as '-'. */
+ * x-client-dn and relatives, and every renamed name; any case, any byte but letters
+ * and digits counts as '-'. */
 bool hygiene_is_identity_name(const struct hygiene_names *names, struct str name);
 
 struct hygiene_result {
@@ -27,7 +28,8 @@ struct hygiene_result {
     uint32_t hop_dropped;
 };
 
-/* Marks fields of req; sets keep_alive and expect_continue. Connection may nominate only what may
+/* Marks fields of req, imitations of X-Forwarded-For, -Proto and -Port among them; sets keep_alive
+ * and expect_continue. Connection may nominate only what may
  * be dropped: nominating identity, Host, Content-*, Transfer-Encoding, Authorization, Cookie or
  * X-Forwarded-* is BAD_CONNECTION. Expect other than 100-continue is BAD_EXPECT. */
 int hygiene_request(const struct hygiene_names *names, struct http_req *req,
