@@ -41,6 +41,7 @@ arguments_of() {
 }
 
 run_program() {
+    [ -e "$1" ] || { echo "not built: $1"; return 127; }
     # shellcheck disable=SC2046 # two words
     case $1 in
     *.sh) timeout -k 10 "$limit" sh "$1" ;;
