@@ -25,6 +25,7 @@ trust_free(struct trust *t)
     }
     free(t->lists);
     map_done(&t->by_key);
+    exceptions_done(&t->exceptions);
     free(t->issuers);
     free(t->cas);
     X509_STORE_free(t->store);
@@ -68,6 +69,7 @@ trust_new(const struct trust_source *src)
     t->certs = sk_X509_new_null();
     t->ca_names = sk_X509_NAME_new_null();
     if (t->name != NULL && t->store != NULL && t->certs != NULL && t->ca_names != NULL &&
+        exceptions_copy(&t->exceptions, src->exceptions, src->exception_count) == 0 &&
         set_store_policy(t))
         return t;
     trust_free(t);
@@ -86,19 +88,21 @@ digest_anchors(struct trust *t)
 {
     int64_t policy[] = {t->crl_missing, t->crl_expired, t->crl_grace_s, t->max_chain_depth,
                         t->checks_revocation};
-    size_t bytes = sizeof(policy) + t->ca_count * CERT_DIGEST_BYTES;
+    size_t bytes = sizeof(policy) + (1 + t->ca_count) * CERT_DIGEST_BYTES;
     uint8_t *all = malloc(bytes);
-    int is_done;
+    uint8_t *cas = all + sizeof(policy) + CERT_DIGEST_BYTES;
+    bool is_done;
 
     if (all == NULL)
         return GW_E_NOMEM;
     memcpy(all, policy, sizeof(policy));
     for (size_t i = 0; i < t->ca_count; i++)
-        memcpy(all + sizeof(policy) + i * CERT_DIGEST_BYTES, t->cas[i].sha256, CERT_DIGEST_BYTES);
-    qsort(all + sizeof(policy), t->ca_count, CERT_DIGEST_BYTES, compare_digests);
-    is_done = EVP_Digest(all, bytes, t->anchors_sha256, NULL, EVP_sha256(), NULL);
+        memcpy(cas + i * CERT_DIGEST_BYTES, t->cas[i].sha256, CERT_DIGEST_BYTES);
+    qsort(cas, t->ca_count, CERT_DIGEST_BYTES, compare_digests);
+    is_done = exceptions_digest(&t->exceptions, all + sizeof(policy)) == 0 &&
+              EVP_Digest(all, bytes, t->anchors_sha256, NULL, EVP_sha256(), NULL) == 1;
     free(all);
-    return is_done == 1 ? 0 : GW_E_NOMEM;
+    return is_done ? 0 : GW_E_NOMEM;
 }
 
 static int

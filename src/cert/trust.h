@@ -30,6 +30,8 @@ struct trust_floor {
     int64_t this_update_s;
 };
 
+struct trust_exception;
+
 struct trust_source {
     const char *name;
     const char *ca_bundle;        /* path, resolved */
@@ -42,6 +44,8 @@ struct trust_source {
     enum crl_expired crl_expired;
     int64_t crl_grace_s;
     int max_chain_depth;
+    const struct trust_exception *exceptions; /* cert/exception.h; copied */
+    size_t exception_count;
     /* Of all stores; those of this one are looked at. Where previous has the list itself, that is
      * what counts. floors_file is for messages. */
     const struct trust_floor *floors;

@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/ref.h"
+#include "cert/exception_int.h"
 #include "cert/trust.h"
 
 struct trust_ca {
@@ -50,6 +51,7 @@ struct trust {
     enum crl_expired crl_expired;
     int64_t crl_grace_s;
     int max_chain_depth;
+    struct trust_exceptions exceptions;
     uint8_t anchors_sha256[32]; /* of the CAs and the policy fields */
 };
 

@@ -83,6 +83,8 @@ static void
 finish(struct judge *j)
 {
     j->v->is_admitted = j->v->reason == REASON_NONE;
+    if (!j->v->is_admitted)
+        j->v->exception = NULL;
     if (j->v->is_admitted)
         (void)snprintf(j->v->detail, sizeof(j->v->detail), "%s", reason_text(REASON_NONE));
 }
@@ -92,6 +94,28 @@ expires_by(struct judge *j, int64_t at_s)
 {
     if (at_s < j->v->valid_until_s)
         j->v->valid_until_s = at_s;
+}
+
+/* True when an exception lets this failure of the leaf pass. One is all a certificate gets. */
+static bool
+is_excepted(struct judge *j, const struct exception_need *need)
+{
+    char text[EXCEPTION_TEXT_MAX];
+    const struct trust_exception *e;
+    int64_t until_s;
+
+    if (j->v->exception != NULL)
+        return false;
+    e = trust_exception_find(j->trust, need, &until_s);
+    if (e == NULL)
+        return false;
+    j->v->exception = e;
+    expires_by(j, until_s);
+    if (j->trace != NULL) {
+        exception_describe(e, text);
+        judge_passed(j, "exception: %s", text);
+    }
+    return true;
 }
 
 /* ---- before the path: what bounds the work and what cannot be read ---- */
@@ -129,7 +153,28 @@ judge_is_readable(struct judge *j, X509 *cert, int depth)
     return true;
 }
 
-/* ---- dates and revocation: all that verify_again looks at ---- */
+/* ---- client authentication, dates and revocation: all that verify_again looks at ---- */
+
+bool
+judge_lacks_client_auth(X509 *cert)
+{
+    return (X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) != 0 &&
+           (X509_get_extended_key_usage(cert) & XKU_SSL_CLIENT) == 0;
+}
+
+/* The old Netscape extension is no failure that an exception names. */
+static void
+judge_client_auth(struct judge *j)
+{
+    X509 *leaf = j->chain[0];
+    struct exception_need need = {TRUST_ALLOW_NO_CLIENT_AUTH_EKU, leaf, j->now_s, 0};
+
+    if (!judge_lacks_client_auth(leaf))
+        return;
+    if ((X509_get_extension_flags(leaf) & EXFLAG_NSCERT) == 0 && is_excepted(j, &need))
+        return;
+    judge_found_about(j, REASON_PURPOSE_INVALID, 0, leaf, reason_text(REASON_PURPOSE_INVALID));
+}
 
 static void
 found_date(struct judge *j, enum reason reason, int depth, int64_t at_s)
@@ -141,6 +186,17 @@ found_date(struct judge *j, enum reason reason, int depth, int64_t at_s)
                    reason == REASON_EXPIRED ? "expired at" : "is not valid before", CLOCK_ISO_LEN,
                    at);
     judge_found_about(j, reason, depth, j->chain[depth], text);
+}
+
+static void
+judge_expired(struct judge *j, int depth, int64_t not_after_s)
+{
+    struct exception_need need = {TRUST_ALLOW_EXPIRED, j->chain[depth], j->now_s, not_after_s};
+
+    if (depth == 0 && is_excepted(j, &need))
+        return;
+    expires_by(j, not_after_s);
+    found_date(j, REASON_EXPIRED, depth, not_after_s);
 }
 
 static void
@@ -156,13 +212,12 @@ judge_dates(struct judge *j, int depth)
     }
     if (j->now_s < not_before_s)
         found_date(j, REASON_NOT_YET_VALID, depth, not_before_s);
-    if (!ignores_end) {
+    if (!ignores_end && j->now_s > not_after_s)
+        judge_expired(j, depth, not_after_s);
+    else if (!ignores_end)
         expires_by(j, not_after_s);
-        if (j->now_s > not_after_s)
-            found_date(j, REASON_EXPIRED, depth, not_after_s);
-    } else if (j->now_s > not_after_s) {
+    else if (j->now_s > not_after_s)
         judge_passed(j, "dates: certificate 0 has expired, which this listener ignores");
-    }
 }
 
 static void
@@ -250,6 +305,7 @@ judge_standing(struct judge *j)
 {
     const struct crl *anchor_list = trust_revoked_ca(j->trust, j->chain[j->count - 1]);
 
+    judge_client_auth(j);
     for (int i = 0; i < j->count; i++)
         judge_dates(j, i);
     judge_passed(j, "dates: %d certificates looked at", j->count);

@@ -16,6 +16,7 @@
 #include <openssl/x509.h>
 
 #include "base/limits.h"
+#include "cert/exception.h"
 #include "cert/reason.h"
 #include "cert/trust.h"
 
@@ -39,6 +40,8 @@ struct verdict {
     int64_t valid_until_s; /* earliest notAfter of the chain or end of a list; INT64_MAX unknown */
     X509 *chain[CHAIN_DEPTH_MAX + 2]; /* leaf first, anchor last; referenced: verdict_done */
     int chain_count;                  /* 0 when no path was found */
+    /* What let a failure pass; NULL when there was none. Lives as long as the trust. */
+    const struct trust_exception *exception;
 };
 
 /* When several things are wrong the reason is the first of: size, chain depth, malformed,
@@ -46,14 +49,15 @@ struct verdict {
  * list missing. max_chain_depth counts every certificate of the path, client and anchor included;
  * the anchor is the first certificate of the path that is in the bundle, and the path ends there. A
  * listed serial is refused whatever the options and the age of the list, be it the anchor's own. No
- * EKU is allowed; an EKU without clientAuth is not, even with anyExtendedKeyUsage.
+ * EKU is allowed; an EKU without clientAuth is not, even with anyExtendedKeyUsage. An exception of
+ * the trust store lets one failure of the leaf pass, never two.
  *
  * untrusted: what else the client sent (may be NULL, may contain the leaf). Always fills *ret. */
 void verify_chain(const struct trust *trust, X509 *leaf, STACK_OF(X509) * untrusted,
                   const struct verify_options *options, int64_t now_s,
                   const struct verify_trace *trace, struct verdict *ret);
 /* The cheap second look at a chain that verify_chain admitted under a trust with the same
- * anchors: revocation and dates only, no signature. chain as in the verdict. Leaves ret->chain
+ * anchors: revocation, dates and exceptions only, no signature. chain as in the verdict. Leaves ret->chain
  * empty. */
 void verify_again(const struct trust *trust, X509 *const *chain, int chain_count,
                   const struct verify_options *options, int64_t now_s, struct verdict *ret);

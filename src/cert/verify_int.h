@@ -29,6 +29,9 @@ void judge_passed(const struct judge *j, const char *fmt, ...) GW_PRINTF(2, 3);
 /* False and found when an extension is malformed or repeated. */
 bool judge_is_readable(struct judge *j, X509 *cert, int depth);
 
+/* extendedKeyUsage is there and leaves clientAuth out. */
+bool judge_lacks_client_auth(X509 *cert);
+
 /* Fills the chain of the judge and of the verdict; false when there is no path. */
 bool verify_path_build(struct judge *j, X509 *leaf, STACK_OF(X509) * untrusted);
 void verify_path_depth(struct judge *j);

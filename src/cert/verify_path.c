@@ -108,6 +108,14 @@ found_by_openssl(struct judge *j, const struct openssl_error *error, int depth, 
     }
 }
 
+/* An exception may let the leaf's extendedKeyUsage pass: judged when the path is known. */
+static bool
+is_left_to_us(const struct openssl_error *error, X509_STORE_CTX *ctx)
+{
+    return error->code == X509_V_ERR_INVALID_PURPOSE && X509_STORE_CTX_get_error_depth(ctx) == 0 &&
+           judge_lacks_client_auth(X509_STORE_CTX_get_current_cert(ctx));
+}
+
 static int
 on_verify(int ok, X509_STORE_CTX *ctx)
 {
@@ -117,7 +125,7 @@ on_verify(int ok, X509_STORE_CTX *ctx)
     if (ok)
         return 1;
     error = openssl_error_find(X509_STORE_CTX_get_error(ctx));
-    if (error.kind == KIND_OURS)
+    if (error.kind == KIND_OURS || is_left_to_us(&error, ctx))
         return 1;
     found_by_openssl(j, &error, X509_STORE_CTX_get_error_depth(ctx),
                      X509_STORE_CTX_get_current_cert(ctx));

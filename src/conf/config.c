@@ -6,11 +6,13 @@
  */
 #include "conf/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
 #include "base/limits.h"
 #include "conf/config_check.h"
+#include "conf/digest.h"
 #include "conf/mem.h"
 #include "conf/reader.h"
 
@@ -71,4 +73,35 @@ config_load(const char *path, struct diag *diag, struct config **ret)
     err = config_parse(str_make(file.bytes, file.len), path, diag, ret);
     file_done(&file);
     return err;
+}
+
+struct config_listener
+config_host_view(const struct config_listener *l, const struct config_host *h)
+{
+    struct config_listener view = *l;
+
+    view.certificates = h->certificates;
+    view.certificate_count = h->certificate_count;
+    view.mutual = h->mutual;
+    view.rules = h->rules;
+    view.rule_count = h->rule_count;
+    view.default_action = h->default_action;
+    view.hosts = NULL;
+    view.host_count = 0;
+    return view;
+}
+
+char *
+config_list_cache_path(const struct config *c, const char *url)
+{
+    uint8_t bytes[DIGEST_BYTES];
+    char hex[2 * DIGEST_BYTES + 1] = {0};
+    char *path = NULL;
+
+    if (c->state_dir == NULL)
+        return NULL;
+    digest_bytes(str_from(url), bytes);
+    str_hex_lower(hex, bytes, sizeof(bytes));
+    gw_assert(asprintf(&path, "%s/lists/%s.crl", c->state_dir, hex) > 0);
+    return path;
 }

@@ -13,10 +13,11 @@
 #include "base/arena.h"
 #include "base/diag.h"
 #include "base/log.h"
-#include "cert/trust.h"
+#include "cert/exception.h"
 #include "net/sock.h"
 #include "obs/record.h"
 #include "policy/forward.h"
+#include "policy/handover.h"
 #include "policy/rule.h"
 
 /* Where a value stands in the file; line 0: it is a default. */
@@ -63,8 +64,10 @@ struct config_protocols {
 };
 
 struct config_tls {
-    int minimum_version; /* 12 or 13 */
-    int resumption;      /* 0 off, 1 on */
+    int minimum_version;     /* 12 or 13 */
+    int resumption;          /* 0 off, 1 on */
+    const char *ticket_keys; /* path, NULL: keys of the process's own */
+    struct config_pos ticket_keys_pos;
 };
 
 struct config_mutual {
@@ -120,6 +123,19 @@ struct config_attributes {
     struct config_pos has_http2_pos;
 };
 
+/* Overrides for some server names. config_check fills in what the file leaves to the listener. */
+struct config_host {
+    struct str_list names; /* canonical; may begin "*." */
+    struct config_certificate *certificates;
+    size_t certificate_count;
+    struct config_mutual mutual;
+    struct config_rule *rules; /* by ascending priority */
+    size_t rule_count;
+    struct config_action default_action;
+    bool shares_certificates; /* the listener's */
+    struct config_pos pos;
+};
+
 struct config_listener {
     const char *name;
     struct config_address *addresses;
@@ -130,15 +146,33 @@ struct config_listener {
     size_t certificate_count;
     struct config_tls tls;
     struct config_mutual mutual;
+    struct config_host *hosts;
+    size_t host_count;
     struct config_rule *rules; /* by ascending priority */
     size_t rule_count;
     struct config_action default_action;
+    unsigned handover; /* bits of enum handover_header */
     struct config_attributes attributes;
     struct config_pos pos;
 };
 
+/* Where revocation lists come from: either a path or a URL. */
 struct config_crl_source {
-    const char *path; /* a file or a folder */
+    const char *path;    /* a file or a folder; NULL: a URL */
+    const char *url;     /* https, http or s3; NULL: a path */
+    int64_t interval_ms; /* of a URL: between two questions */
+    int64_t max_bytes;   /* of a URL */
+    const char *region;  /* of an s3 URL; NULL: the environment's */
+    struct config_pos pos;
+};
+
+struct config_exception {
+    int allow;          /* enum trust_exception_kind */
+    int64_t max_age_ms; /* 0: not in the file */
+    const char *issuer; /* RFC 2253; NULL: not in the file */
+    const char *sha256; /* 64 lower hex digits; NULL: not in the file */
+    int64_t until_s;
+    const char *why;
     struct config_pos pos;
 };
 
@@ -151,6 +185,8 @@ struct config_trust_store {
     int crl_expired; /* enum crl_expired */
     int64_t crl_grace_ms;
     int64_t max_chain_depth;
+    struct config_exception *exceptions;
+    size_t exception_count;
     struct config_pos pos;
     struct config_pos ca_bundle_pos;
     struct config_pos crls_pos;
@@ -223,6 +259,12 @@ int config_load(const char *path, struct diag *diag, struct config **ret) GW_MUS
 int
 config_parse(struct str text, const char *file, struct diag *diag, struct config **ret) GW_MUST_USE;
 void config_free(struct config *c); /* NULL is fine */
+/* The listener as clients of this host meet it: its own certificates, demands and rules. */
+struct config_listener
+config_host_view(const struct config_listener *l, const struct config_host *h);
+/* Where the copy of a fetched list lies: STATE_DIR/lists/<SHA-256 of the URL, lower hex>.crl;
+ * malloc. NULL without a state_dir. */
+char *config_list_cache_path(const struct config *c, const char *url);
 /* Text of a fixed response's content type. */
 struct str config_content_type(int content_type);
 

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -20,7 +21,9 @@
 struct check {
     struct config *config;
     struct diag *diag;
-    char where[WHERE_MAX]; /* path of what is looked at */
+    char where[WHERE_MAX];     /* path of what is looked at */
+    char scope[WHERE_MAX / 2]; /* the listener or host that it belongs to */
+    time_t now_s;
     bool *store_used;
     bool *group_used;
 };
@@ -134,6 +137,8 @@ check_mutual(struct check *c, struct config_mutual *m)
         check_error(c, m->pos, "ignore_client_certificate_expiry needs mode verify or optional");
     if (!judges && m->advertise_ca_names)
         check_error(c, m->pos, "advertise_trust_store_ca_names needs mode verify or optional");
+    if (!judges && m->report_only)
+        check_error(c, m->pos, "report_only needs mode verify or optional");
     if (judges && m->trust_store != NULL)
         find_trust_store(c, m);
 }
@@ -227,10 +232,10 @@ compare_rules(const void *a, const void *b)
 }
 
 static void
-check_rules(struct check *c, struct config_listener *l, size_t index)
+check_rules(struct check *c, struct config_listener *l)
 {
     for (size_t i = 0; i < l->rule_count; i++) {
-        snprintf(c->where, sizeof(c->where), "listeners[%zu].rules[%zu]", index, i);
+        snprintf(c->where, sizeof(c->where), "%s.rules[%zu]", c->scope, i);
         check_rule(c, l, &l->rules[i]);
         for (size_t j = 0; j < i; j++) {
             if (l->rules[j].priority != l->rules[i].priority || l->rules[i].priority == 0)
@@ -256,6 +261,109 @@ complete_default_action(struct check *c, struct config_listener *l)
         (struct config_action){.kind = ACTION_FIXED_RESPONSE, .status = 404, .body = STR("")};
 }
 
+/* ---- hosts ---- */
+
+static bool
+has_cert_rule(const struct config_listener *l)
+{
+    for (size_t i = 0; i < l->rule_count; i++)
+        if (l->rules[i].when.cert.is_set)
+            return true;
+    return false;
+}
+
+/* Rules that were written for the listener must make sense under the host's own demands. */
+static void
+inherit(struct check *c, const struct config_listener *l, struct config_host *h)
+{
+    bool inherits_mutual = h->mutual.pos.line == 0;
+
+    h->shares_certificates = h->certificates == NULL;
+    if (h->shares_certificates) {
+        h->certificates = l->certificates;
+        h->certificate_count = l->certificate_count;
+    }
+    if (inherits_mutual)
+        h->mutual = l->mutual;
+    if (h->default_action.pos.line == 0)
+        h->default_action = l->default_action;
+    if (h->rules != NULL)
+        return;
+    h->rules = l->rules;
+    h->rule_count = l->rule_count;
+    if (!inherits_mutual && has_cert_rule(l) &&
+        (h->mutual.mode == MUTUAL_OFF || h->mutual.mode == MUTUAL_PASSTHROUGH))
+        check_error(c, h->pos,
+                    "the listener's rules ask for client_certificate, which can never hold in this "
+                    "mode; give this host rules of its own");
+}
+
+static void
+check_host_names(struct check *c, const struct config_listener *l, size_t index)
+{
+    const struct config_host *mine = &l->hosts[index];
+
+    for (size_t n = 0; n < mine->names.count; n++) {
+        struct str name = mine->names.items[n];
+
+        for (size_t i = 0; i <= index; i++) {
+            const struct config_host *other = &l->hosts[i];
+            size_t count = i == index ? n : other->names.count;
+
+            for (size_t m = 0; m < count; m++)
+                if (str_eq(other->names.items[m], name))
+                    check_error(c, mine->pos, "%.*s is named already, by the host in line %d",
+                                STR_ARG(name), other->pos.line);
+        }
+    }
+}
+
+static void
+check_host(struct check *c, struct config_listener *l, size_t listener, size_t index)
+{
+    struct config_host *h = &l->hosts[index];
+    bool has_own_rules = h->rules != NULL;
+    bool has_own_action = h->default_action.pos.line != 0;
+    bool has_own_mutual = h->mutual.pos.line != 0;
+    struct config_listener view;
+
+    snprintf(c->scope, sizeof(c->scope), "listeners[%zu].hosts[%zu]", listener, index);
+    snprintf(c->where, sizeof(c->where), "%s.names", c->scope);
+    check_host_names(c, l, index);
+    snprintf(c->where, sizeof(c->where), "%s.mutual_authentication", c->scope);
+    if (has_own_mutual)
+        check_mutual(c, &h->mutual);
+    snprintf(c->where, sizeof(c->where), "%s", c->scope);
+    inherit(c, l, h);
+    view = config_host_view(l, h);
+    snprintf(c->where, sizeof(c->where), "%s.default_action", c->scope);
+    if (has_own_action)
+        check_action(c, &view, &h->default_action);
+    if (has_own_rules)
+        check_rules(c, &view);
+}
+
+/* Headers about verified clients need somebody who verifies. */
+static void
+check_handover(struct check *c, const struct config_listener *l)
+{
+    const struct str *names = (const struct str *)(const void *)&l->attributes.names;
+    bool judges = l->mutual.mode == MUTUAL_VERIFY || l->mutual.mode == MUTUAL_OPTIONAL;
+
+    for (size_t i = 0; i < l->host_count; i++)
+        judges = judges || l->hosts[i].mutual.mode == MUTUAL_VERIFY ||
+                 l->hosts[i].mutual.mode == MUTUAL_OPTIONAL;
+    if (l->handover != 0 && !judges && l->mutual.mode >= 0)
+        check_error(c, l->pos,
+                    "client_certificate_headers need mutual_authentication with mode verify or "
+                    "optional");
+    for (size_t i = 0; i < sizeof(l->attributes.names) / sizeof(struct str); i++)
+        if (handover_has_name(l->handover, names[i]))
+            check_error(c, l->attributes.pos,
+                        "a header is renamed to %.*s, which client_certificate_headers send",
+                        STR_ARG(names[i]));
+}
+
 /* ---- listeners ---- */
 
 static void
@@ -275,7 +383,8 @@ check_listener(struct check *c, size_t index)
 {
     struct config_listener *l = &c->config->listeners[index];
 
-    snprintf(c->where, sizeof(c->where), "listeners[%zu]", index);
+    snprintf(c->scope, sizeof(c->scope), "listeners[%zu]", index);
+    snprintf(c->where, sizeof(c->where), "%s", c->scope);
     for (size_t i = 0; i < index && l->name != NULL; i++) {
         const char *other = c->config->listeners[i].name;
 
@@ -291,18 +400,64 @@ check_listener(struct check *c, size_t index)
                     "any address");
     check_protocols(c, l);
     complete_default_action(c, l);
+    snprintf(c->where, sizeof(c->where), "listeners[%zu].tls", index);
+    if (l->tls.ticket_keys_pos.line != 0 && l->tls.resumption == 0)
+        check_error(c, l->tls.ticket_keys_pos, "ticket_keys needs session_resumption: on");
     snprintf(c->where, sizeof(c->where), "listeners[%zu].mutual_authentication", index);
     check_mutual(c, &l->mutual);
     snprintf(c->where, sizeof(c->where), "listeners[%zu].default_action", index);
     check_action(c, l, &l->default_action);
-    check_rules(c, l, index);
+    check_rules(c, l);
+    for (size_t i = 0; i < l->host_count; i++)
+        check_host(c, l, index, i);
+    snprintf(c->where, sizeof(c->where), "listeners[%zu]", index);
+    check_handover(c, l);
 }
 
 /* ---- the rest ---- */
 
 static void
+check_exception(struct check *c, const struct config_exception *e)
+{
+    bool is_about_expiry = e->allow == TRUST_ALLOW_EXPIRED;
+
+    if ((e->issuer != NULL) == (e->sha256 != NULL))
+        check_error(c, e->pos, "expected exactly one of issuer and sha256");
+    if (e->allow >= 0 && is_about_expiry && e->max_age_ms == 0)
+        check_error(c, e->pos, "allow: expired needs max_age");
+    if (e->allow >= 0 && !is_about_expiry && e->max_age_ms != 0)
+        check_error(c, e->pos, "max_age is for allow: expired only");
+    if (e->until_s != 0 && e->until_s < c->now_s)
+        check_warn(c, e->pos, "has ended and lets nobody pass any more; remove it");
+}
+
+static void
+check_crl_sources(struct check *c, const struct config_trust_store *t)
+{
+    for (size_t i = 0; i < t->crl_count; i++) {
+        const struct config_crl_source *src = &t->crls[i];
+
+        if (src->url == NULL)
+            continue;
+        if (c->config->state_dir == NULL)
+            check_error(c, src->pos, "a list from a URL needs state_dir, where its copy is kept");
+        if (src->region != NULL && !str_starts_nocase(str_from(src->url), STR("s3://")))
+            check_error(c, src->pos, "region is for s3 URLs only");
+        for (size_t j = 0; j < i; j++)
+            if (t->crls[j].url != NULL && strcmp(t->crls[j].url, src->url) == 0)
+                check_error(c, src->pos, "%.200s stands here twice", src->url);
+    }
+}
+
+static void
 check_trust_store(struct check *c, const struct config_trust_store *t)
 {
+    for (size_t i = 0; i < t->exception_count; i++) {
+        snprintf(c->where, sizeof(c->where), "trust_stores.%.64s.exceptions[%zu]", t->name, i);
+        check_exception(c, &t->exceptions[i]);
+    }
+    snprintf(c->where, sizeof(c->where), "trust_stores.%.64s.crls", t->name);
+    check_crl_sources(c, t);
     snprintf(c->where, sizeof(c->where), "trust_stores.%.64s", t->name);
     if (t->crl_grace_pos.line != 0 && t->crl_expired >= 0 && t->crl_expired != CRL_EXPIRED_GRACE)
         check_error(c, t->crl_grace_pos, "crl_grace needs crl_expired: grace");
@@ -398,7 +553,7 @@ check_process(struct check *c)
 void
 config_check(struct config *config, struct diag *diag)
 {
-    struct check c = {.config = config, .diag = diag};
+    struct check c = {.config = config, .diag = diag, .now_s = time(NULL)};
 
     c.store_used = conf_calloc(&config->arena, config->trust_store_count, sizeof(bool));
     c.group_used = conf_calloc(&config->arena, config->target_group_count, sizeof(bool));

@@ -47,3 +47,14 @@ digest_done(struct digest *d, uint8_t ret[DIGEST_BYTES])
     EVP_MD_CTX_free(d->ctx);
     d->ctx = NULL;
 }
+
+void
+digest_bytes(struct str bytes, uint8_t ret[DIGEST_BYTES])
+{
+    struct digest d;
+
+    digest_init(&d);
+    if (bytes.len > 0)
+        update(&d, bytes.ptr, bytes.len);
+    digest_done(&d, ret);
+}

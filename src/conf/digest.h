@@ -18,6 +18,8 @@ struct digest {
 void digest_init(struct digest *d);
 void digest_add(struct digest *d, struct str field);
 void digest_add_number(struct digest *d, int64_t number);
+/* SHA-256 of these bytes alone, as other programs compute it. */
+void digest_bytes(struct str bytes, uint8_t ret[DIGEST_BYTES]);
 /* Fills ret; d is dead afterwards. */
 void digest_done(struct digest *d, uint8_t ret[DIGEST_BYTES]);
 

@@ -86,7 +86,6 @@ reader_bind_address(struct reader *r, const struct yaml_node *node, struct confi
 
 /* The reader of each type. */
 void reader_bool(struct reader *r, const struct reader_slot *slot);
-void reader_bool_later(struct reader *r, const struct reader_slot *slot);
 void reader_int(struct reader *r, const struct reader_slot *slot);
 void reader_duration(struct reader *r, const struct reader_slot *slot);
 void reader_choice(struct reader *r, const struct reader_slot *slot);
@@ -103,6 +102,13 @@ void reader_protocols(struct reader *r, const struct reader_slot *slot);
 void reader_targets(struct reader *r, const struct reader_slot *slot);
 void reader_host_header(struct reader *r, const struct reader_slot *slot);
 void reader_server_name(struct reader *r, const struct reader_slot *slot);
+void reader_host_names(struct reader *r, const struct reader_slot *slot);
+void reader_crl_url(struct reader *r, const struct reader_slot *slot);
+void reader_size(struct reader *r, const struct reader_slot *slot);
+void reader_digest(struct reader *r, const struct reader_slot *slot);
+void reader_dn(struct reader *r, const struct reader_slot *slot);
+void reader_time(struct reader *r, const struct reader_slot *slot);
+void reader_handover(struct reader *r, const struct reader_slot *slot);
 void reader_crls(struct reader *r, const struct reader_slot *slot);
 void reader_digests(struct reader *r, const struct reader_slot *slot);
 void reader_serials(struct reader *r, const struct reader_slot *slot);

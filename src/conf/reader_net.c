@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "conf/mem.h"
 #include "conf/reader.h"
+#include "conf/value.h"
 #include "http/target.h"
 
 #define WANT_BIND "an address and port such as 0.0.0.0:8443 or [::]:8443"
@@ -204,6 +205,39 @@ reader_server_name(struct reader *r, const struct reader_slot *slot)
     *(const char **)slot->dst = name;
 }
 
+/* What SNI can carry: no address, and a wildcard only for the whole first label. */
+static bool
+read_host_name(struct reader *r, const struct yaml_node *item, struct str *ret)
+{
+    static const char want[] = "a host name such as api.example.test or *.example.test";
+    bool is_wildcard;
+    struct cidr cidr;
+    struct str rest;
+    char *name;
+    size_t len;
+
+    if (!reader_is_scalar(r, item, want))
+        return false;
+    is_wildcard = str_starts(item->text, STR("*."));
+    rest = str_sub(item->text, is_wildcard ? 2 : 0, item->text.len);
+    name = conf_calloc(r->arena, item->text.len + 3, 1);
+    if (host_canonical(rest, name + 2, &len) != 0 || name[2] == '[' ||
+        cidr_parse(str_make(name + 2, len), &cidr) == 0) {
+        reader_expected(r, item, want);
+        return false;
+    }
+    name[0] = '*';
+    name[1] = '.';
+    *ret = is_wildcard ? str_make(name, len + 2) : str_make(name + 2, len);
+    return true;
+}
+
+void
+reader_host_names(struct reader *r, const struct reader_slot *slot)
+{
+    reader_str_list(r, slot, read_host_name);
+}
+
 /* ---- revocation lists ---- */
 
 static bool
@@ -213,22 +247,59 @@ is_url(struct str text)
            str_starts_nocase(text, STR("s3://"));
 }
 
-static bool
-read_crl(struct reader *r, const struct yaml_node *node, struct config_crl_source *ret)
+static const char *
+read_url(struct reader *r, const struct yaml_node *node)
 {
-    if (!reader_is_scalar(r, node, "a file or a folder"))
+    struct str url = node->text;
+
+    if (url.len <= URL_BYTES_MAX && value_is_printable(url) && str_chr(url, ' ') < 0 &&
+        str_chr(url, '#') < 0)
+        return url.ptr;
+    reader_error(r, node, "expected a URL of at most %d bytes, without space and '#'",
+                 URL_BYTES_MAX);
+    return NULL;
+}
+
+void
+reader_crl_url(struct reader *r, const struct reader_slot *slot)
+{
+    static const char want[] = "a URL that begins with https://, http:// or s3://";
+
+    if (!reader_is_scalar(r, slot->node, want))
+        return;
+    if (!is_url(slot->node->text))
+        reader_expected(r, slot->node, want);
+    else
+        *(const char **)slot->dst = read_url(r, slot->node);
+}
+
+/* A URL alone has the presets of the map's other keys. */
+static bool
+read_crl_scalar(struct reader *r, const struct yaml_node *node, struct config_crl_source *ret)
+{
+    if (!reader_is_scalar(r, node, "a file, a folder or a URL"))
         return false;
+    ret->pos = reader_pos(node);
     if (is_url(node->text)) {
-        reader_later(r, node, "lists from a URL");
-        return false;
+        reader_section(r, SECTION_CRL, NULL, ret);
+        ret->url = read_url(r, node);
+        return ret->url != NULL;
     }
     if (node->text.len == 0 || node->text.len > PATH_BYTES_MAX) {
         reader_error(r, node, "expected a path of 1 to %d bytes", PATH_BYTES_MAX);
         return false;
     }
     ret->path = reader_resolve(r, node->text);
-    ret->pos = reader_pos(node);
     return true;
+}
+
+static bool
+read_crl(struct reader *r, const struct yaml_node *node, struct config_crl_source *ret)
+{
+    if (node->kind != YAML_MAP)
+        return read_crl_scalar(r, node, ret);
+    reader_section(r, SECTION_CRL, node, ret);
+    return ret->url != NULL;
 }
 
 void

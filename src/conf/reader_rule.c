@@ -9,6 +9,7 @@
 #include "conf/reader.h"
 #include "conf/value.h"
 #include "http/hygiene.h"
+#include "policy/handover.h"
 
 #define DIGEST_BYTES 32
 #define VPCE_PREFIX STR("vpce-")
@@ -201,6 +202,33 @@ reader_digests(struct reader *r, const struct reader_slot *slot)
     reader_str_list(r, slot, read_digest);
 }
 
+void
+reader_digest(struct reader *r, const struct reader_slot *slot)
+{
+    struct str hex;
+
+    if (read_digest(r, slot->node, &hex))
+        *(const char **)slot->dst = hex.ptr;
+}
+
+/* Compared with what name_format prints, so it must have that form: no space around ',' or '='. */
+void
+reader_dn(struct reader *r, const struct reader_slot *slot)
+{
+    static const char want[] = "a name such as CN=Example CA,O=Example Ltd";
+    struct str text = slot->node->text;
+    ptrdiff_t equals;
+
+    if (!reader_is_scalar(r, slot->node, want))
+        return;
+    equals = str_chr(text, '=');
+    if (equals <= 0 || text.len > (size_t)slot->key->max || !value_is_printable(text) ||
+        !value_is_name(str_sub(text, 0, (size_t)equals), (size_t)equals))
+        reader_expected(r, slot->node, want);
+    else
+        *(const char **)slot->dst = text.ptr;
+}
+
 /* As identity states it: upper hex, whole bytes, no leading zero byte. */
 static bool
 read_serial(struct reader *r, const struct yaml_node *item, struct str *ret)
@@ -330,6 +358,39 @@ reader_headers(struct reader *r, const struct reader_slot *slot)
     }
     *(struct rule_header_condition **)slot->dst = items;
     *slot->ret_count = count;
+}
+
+/* ---- headers about clients ---- */
+
+void
+reader_handover(struct reader *r, const struct reader_slot *slot)
+{
+    static const struct schema_choice choices[] = {
+        {"client_cert", HANDOVER_CLIENT_CERT, false},
+        {"client_cert_chain", HANDOVER_CLIENT_CERT_CHAIN, false},
+        {"xfcc", HANDOVER_XFCC, false},
+        {"san", HANDOVER_SAN, false},
+        {"sha256", HANDOVER_SHA256, false},
+        {0},
+    };
+    struct reader_path step = {.up = r->path};
+    unsigned *bits = slot->dst;
+
+    if (!reader_is_list(r, slot->node, RULE_VALUES_MAX))
+        return;
+    r->path = &step;
+    for (const struct yaml_node *n = slot->node->first; n != NULL; n = n->next, step.index++) {
+        int bit = reader_pick(r, n, choices);
+
+        if (bit >= 0 && (*bits & (unsigned)bit) != 0)
+            reader_error(r, n, "%s stands here twice", n->text.ptr);
+        else if (bit >= 0)
+            *bits |= (unsigned)bit;
+    }
+    r->path = step.up;
+    if ((*bits & HANDOVER_CLIENT_CERT_CHAIN) != 0 && (*bits & HANDOVER_CLIENT_CERT) == 0)
+        reader_error(r, slot->node,
+                     "client_cert_chain needs client_cert: RFC 9440 allows no chain without it");
 }
 
 /* ---- actions ---- */

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "conf/mem.h"
@@ -31,18 +32,6 @@ reader_bool(struct reader *r, const struct reader_slot *slot)
         return;
     if (value_bool(slot->node->text, slot->dst) != 0)
         reader_expected(r, slot->node, "true or false");
-}
-
-/* A switch that cannot be turned on yet. */
-void
-reader_bool_later(struct reader *r, const struct reader_slot *slot)
-{
-    bool *on = slot->dst;
-
-    reader_bool(r, slot);
-    if (*on)
-        reader_later(r, slot->node, "true");
-    *on = false;
 }
 
 void
@@ -80,6 +69,35 @@ reader_duration(struct reader *r, const struct reader_slot *slot)
         reader_expected(r, slot->node, want);
     else
         *(int64_t *)slot->dst = ms;
+}
+
+void
+reader_size(struct reader *r, const struct reader_slot *slot)
+{
+    static const char want[] = "a size such as 512KiB, 64MiB or 1GiB";
+    const struct schema_key *key = slot->key;
+    uint64_t bytes;
+
+    if (!reader_is_scalar(r, slot->node, want))
+        return;
+    if (value_size(slot->node->text, &bytes) != 0)
+        reader_expected(r, slot->node, want);
+    else if (bytes < (uint64_t)key->min || bytes > (uint64_t)key->max)
+        reader_error(r, slot->node, "expected %lld to %lld bytes, found %llu", (long long)key->min,
+                     (long long)key->max, (unsigned long long)bytes);
+    else
+        *(int64_t *)slot->dst = (int64_t)bytes;
+}
+
+void
+reader_time(struct reader *r, const struct reader_slot *slot)
+{
+    static const char want[] = "a time such as 2030-01-31T00:00:00Z";
+
+    if (!reader_is_scalar(r, slot->node, want))
+        return;
+    if (clock_parse_rfc3339(slot->node->text, slot->dst) != 0)
+        reader_expected(r, slot->node, want);
 }
 
 /* "off, optional or required" */

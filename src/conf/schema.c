@@ -21,7 +21,7 @@ static const struct schema_choice proxy_modes[] = {
     {0},
 };
 static const struct schema_choice tls_versions[] = {{"1.2", 12, false}, {"1.3", 13, false}, {0}};
-static const struct schema_choice resumptions[] = {{"off", 0, false}, {"on", 1, true}, {0}};
+static const struct schema_choice resumptions[] = {{"off", 0, false}, {"on", 1, false}, {0}};
 static const struct schema_choice mutual_modes[] = {
     {"off", MUTUAL_OFF, false},
     {"passthrough", MUTUAL_PASSTHROUGH, false},
@@ -38,6 +38,11 @@ static const struct schema_choice crl_expireds[] = {
     {"refuse", CRL_EXPIRED_REFUSE, false},
     {"grace", CRL_EXPIRED_GRACE, false},
     {"allow", CRL_EXPIRED_ALLOW, false},
+    {0},
+};
+static const struct schema_choice exception_kinds[] = {
+    {"expired", TRUST_ALLOW_EXPIRED, false},
+    {"no_client_auth_eku", TRUST_ALLOW_NO_CLIENT_AUTH_EKU, false},
     {0},
 };
 static const struct schema_choice upstream_protocols[] = {
@@ -84,6 +89,7 @@ config_content_type(int content_type)
 #define STRUCT_CERTIFICATE struct config_certificate
 #define STRUCT_TLS struct config_tls
 #define STRUCT_MUTUAL struct config_mutual
+#define STRUCT_HOST struct config_host
 #define STRUCT_RULE struct config_rule
 #define STRUCT_WHEN struct rule_conditions
 #define STRUCT_WHEN_HEADER struct rule_header_condition
@@ -91,6 +97,8 @@ config_content_type(int content_type)
 #define STRUCT_FORWARD struct config_forward
 #define STRUCT_FIXED_RESPONSE struct config_action
 #define STRUCT_TRUST_STORE struct config_trust_store
+#define STRUCT_CRL struct config_crl_source
+#define STRUCT_EXCEPTION struct config_exception
 #define STRUCT_TARGET_GROUP struct config_target_group
 #define STRUCT_UPSTREAM_TLS struct config_upstream_tls
 #define STRUCT_LOGGING struct config_logging
@@ -141,7 +149,7 @@ const struct schema_struct schema_structs[SECTION_COUNT] = {
     [SECTION_CERTIFICATE] = WITH_POS(struct config_certificate),
     [SECTION_TLS] = WITHOUT_POS(struct config_tls),
     [SECTION_MUTUAL] = WITH_POS(struct config_mutual),
-    [SECTION_HOST] = NO_STRUCT,
+    [SECTION_HOST] = WITH_POS(struct config_host),
     [SECTION_RULE] = WITH_POS(struct config_rule),
     [SECTION_WHEN] = {sizeof(struct rule_conditions), 0, 0, true},
     [SECTION_WHEN_HEADER] = WITHOUT_POS(struct rule_header_condition),
@@ -156,6 +164,8 @@ const struct schema_struct schema_structs[SECTION_COUNT] = {
     [SECTION_TRUST_STORE] = {sizeof(struct config_trust_store),
                              offsetof(struct config_trust_store, pos),
                              offsetof(struct config_trust_store, name), false},
+    [SECTION_CRL] = WITH_POS(struct config_crl_source),
+    [SECTION_EXCEPTION] = WITH_POS(struct config_exception),
     [SECTION_TARGET_GROUP] = {sizeof(struct config_target_group),
                               offsetof(struct config_target_group, pos),
                               offsetof(struct config_target_group, name), false},

@@ -33,6 +33,8 @@ enum schema_section {
     SECTION_FIXED_RESPONSE,
     SECTION_REDIRECT,
     SECTION_TRUST_STORE,
+    SECTION_CRL,
+    SECTION_EXCEPTION,
     SECTION_TARGET_GROUP,
     SECTION_UPSTREAM_TLS,
     SECTION_HEALTH_CHECK,
@@ -58,15 +60,15 @@ enum schema_type {
     TYPE_ADDRESSES, /* one or a list */
     TYPE_CIDRS,
     TYPE_PROTOCOLS,
-    TYPE_BOOL_LATER, /* a bool of which only false is available */
-    TYPE_DIGESTS,    /* SHA-256 in hex */
-    TYPE_SERIALS,    /* serial numbers in hex */
-    TYPE_IPS,        /* addresses as text */
+    TYPE_DIGESTS, /* SHA-256 in hex */
+    TYPE_SERIALS, /* serial numbers in hex */
+    TYPE_IPS,     /* addresses as text */
     TYPE_OIDS,
     TYPE_TEXTS,      /* any printable text, '*' and '?' are wildcards */
     TYPE_CERT_TEXTS, /* the same in UTF-8, longer */
     TYPE_PATHS,
-    TYPE_HOSTS,
+    TYPE_HOSTS,      /* patterns */
+    TYPE_HOST_NAMES, /* server names; a leading "*." for one label */
     TYPE_METHODS,
     TYPE_VPC_ENDPOINTS,
     TYPE_HEADER_NAME,
@@ -78,7 +80,13 @@ enum schema_type {
     TYPE_STATUS,
     TYPE_BODY,
     TYPE_ATTRIBUTES,
-    TYPE_CRLS,
+    TYPE_CRLS, /* paths, URLs, or maps of section sub */
+    TYPE_CRL_URL,
+    TYPE_SIZE,     /* int64_t bytes in min..max */
+    TYPE_DIGEST,   /* one SHA-256 in hex */
+    TYPE_DN,       /* a name of RFC 2253 */
+    TYPE_TIME,     /* RFC 3339: seconds since the epoch */
+    TYPE_HANDOVER, /* bits of enum handover_header */
     TYPE_CA_BUNDLE,
     TYPE_TARGETS,
     TYPE_HOST_HEADER,

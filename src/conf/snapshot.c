@@ -107,6 +107,7 @@ snapshot_unref(struct snapshot *s)
         tls_server_unref(s->tls_servers[i]);
     for (size_t i = 0; i < s->trust_count; i++)
         trust_unref(s->trusts[i]);
+    ticket_keys_unref(s->ticket_keys);
     free(s->tls_servers);
     free(s->trusts);
     site_unref(s->site);

@@ -21,6 +21,7 @@
 #include "obs/record.h"
 #include "policy/forward.h"
 #include "policy/route.h"
+#include "tls/ticket_keys.h"
 #include "tls/tls_ctx.h"
 
 /* What one target of a target group is. */
@@ -102,6 +103,7 @@ struct snapshot {
     size_t trust_count;
     struct tls_server **tls_servers;
     size_t tls_server_count;
+    struct ticket_keys *ticket_keys; /* random, shared with the next generation; may be NULL */
 };
 
 /* Reads and checks everything the configuration names: certificates, keys, trust stores, lists.

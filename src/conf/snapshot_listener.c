@@ -8,24 +8,14 @@
 #include "conf/mem.h"
 #include "conf/snapshot_priv.h"
 #include "conf/snapshot_rules.h"
+#include "tls/ticket_keys.h"
 
-#include <openssl/x509.h>
 #include <stdlib.h>
 
 /* ---- policy ---- */
 
-static void
-add_certificate(struct digest *d, X509 *cert)
-{
-    unsigned char *der = NULL;
-    int len = i2d_X509(cert, &der);
-
-    gw_assert(len > 0);
-    digest_add(d, str_make(der, (size_t)len));
-    OPENSSL_free(der);
-}
-
-/* The lists are left out: they change what is revoked, not what is asked. */
+/* Equal exactly when clients must satisfy the same: connections of one policy then serve hosts of
+ * the other. The lists are left out: they change what is revoked, not what is asked. */
 static void
 make_policy_digest(const struct snapshot_job *job, const struct config_mutual *m,
                    struct site_policy *p)
@@ -41,23 +31,20 @@ make_policy_digest(const struct snapshot_job *job, const struct config_mutual *m
         const struct trust *trust = job->snapshot->trusts[m->trust_index];
 
         digest_add(&d, str_from(store->name));
-        digest_add_number(&d, store->crl_missing);
-        digest_add_number(&d, store->crl_expired);
-        digest_add_number(&d, store->crl_grace_ms);
-        digest_add_number(&d, store->max_chain_depth);
-        for (size_t i = 0; trust != NULL && i < trust_ca_count(trust); i++)
-            add_certificate(&d, trust_ca(trust, i));
+        if (trust != NULL)
+            digest_add(&d, str_make(trust_anchors_digest(trust), DIGEST_BYTES));
     }
     digest_done(&d, p->digest);
 }
 
+/* l: a listener, or a host's view of one. */
 static void
-build_policy(struct snapshot_job *job, const struct config_listener *l, size_t index,
+build_policy(struct snapshot_job *job, const struct config_listener *l, int tls_index,
              struct site_policy *p)
 {
     p->mode = (enum mutual_mode)l->mutual.mode;
     p->trust_index = l->mutual.trust_index;
-    p->tls_index = (int)index;
+    p->tls_index = tls_index;
     p->verify.ignore_expiry = l->mutual.ignore_expiry;
     p->report_only = l->mutual.report_only;
     snapshot_copy_rules(&job->snapshot->site->arena, l, &p->routes);
@@ -66,10 +53,11 @@ build_policy(struct snapshot_job *job, const struct config_listener *l, size_t i
 
 /* ---- TLS ---- */
 
+/* report_only has to let clients without a certificate through, too. */
 static enum tls_client_auth
-client_auth(enum mutual_mode mode)
+client_auth(const struct config_mutual *m)
 {
-    switch (mode) {
+    switch ((enum mutual_mode)m->mode) {
     case MUTUAL_OFF:
         return TLS_CLIENT_AUTH_OFF;
     case MUTUAL_PASSTHROUGH:
@@ -78,7 +66,7 @@ client_auth(enum mutual_mode mode)
     case MUTUAL_VERIFY:
         break;
     }
-    return TLS_CLIENT_AUTH_REQUIRE;
+    return m->report_only ? TLS_CLIENT_AUTH_REQUEST : TLS_CLIENT_AUTH_REQUIRE;
 }
 
 static STACK_OF(X509_NAME) *
@@ -92,7 +80,8 @@ static STACK_OF(X509_NAME) *
 }
 
 static void
-build_tls_server(struct snapshot_job *job, const struct config_listener *l, struct tls_server **ret)
+build_tls_server(struct snapshot_job *job, const struct config_listener *l,
+                 struct ticket_keys *keys, struct tls_server **ret)
 {
     struct tls_cert_source *certs = calloc(l->certificate_count + 1, sizeof(*certs));
     size_t errors_before = job->diag->error_count;
@@ -103,11 +92,13 @@ build_tls_server(struct snapshot_job *job, const struct config_listener *l, stru
         .minimum_version = l->tls.minimum_version == 13 ? TLS1_3_VERSION : TLS1_2_VERSION,
         .has_h2 = l->protocols.has_h2,
         .has_http11 = l->protocols.has_http11,
-        .client_auth = client_auth((enum mutual_mode)l->mutual.mode),
+        .client_auth = client_auth(&l->mutual),
         .ca_names = advertised_names(job, &l->mutual),
     };
 
     gw_assert(certs != NULL);
+    if (l->tls.resumption == 1)
+        src.ticket_keys = keys;
     for (size_t i = 0; i < l->certificate_count; i++)
         certs[i] = (struct tls_cert_source){l->certificates[i].certificate,
                                             l->certificates[i].private_key};
@@ -184,6 +175,15 @@ copy_addresses(struct arena *arena, const struct config_listener *from, struct s
         to->proxy_sources[i] = from->proxy.sources[i];
 }
 
+/* report_only lets everybody pass, so that even optional is stricter. */
+static int
+strictness(const struct site_policy *p)
+{
+    bool judges = p->mode == MUTUAL_VERIFY || p->mode == MUTUAL_OPTIONAL;
+
+    return p->report_only && judges ? MUTUAL_PASSTHROUGH : (int)p->mode;
+}
+
 /* Without a server name nobody may choose a milder policy; among equals the listener's own. */
 static unsigned
 strictest_policy(const struct site_listener *l)
@@ -191,9 +191,99 @@ strictest_policy(const struct site_listener *l)
     unsigned best = 0;
 
     for (unsigned i = 1; i < l->policy_count; i++)
-        if (l->policies[i].mode > l->policies[best].mode)
+        if (strictness(&l->policies[i]) > strictness(&l->policies[best]))
             best = i;
     return best;
+}
+
+/* ---- tickets ---- */
+
+/* Of the listener and all its hosts; NULL when sessions are not resumed or the keys are no
+ * good. */
+static struct ticket_keys *
+listener_keys(struct snapshot_job *job, const struct config_listener *l)
+{
+    struct snapshot *s = job->snapshot;
+    struct ticket_keys *keys = NULL;
+
+    if (l->tls.resumption != 1)
+        return NULL;
+    if (l->tls.ticket_keys != NULL) {
+        size_t errors_before = job->diag->error_count;
+
+        if (ticket_keys_load(l->tls.ticket_keys, job->diag, &keys) != 0 &&
+            job->diag->error_count == errors_before)
+            diag_error(job->diag, job->config->file, l->tls.ticket_keys_pos.line,
+                       l->tls.ticket_keys_pos.column,
+                       "listener \"%s\": ticket_keys: cannot be "
+                       "loaded",
+                       l->name);
+        return keys;
+    }
+    if (s->ticket_keys == NULL && job->previous != NULL && job->previous->ticket_keys != NULL)
+        s->ticket_keys = ticket_keys_ref(job->previous->ticket_keys);
+    if (s->ticket_keys == NULL)
+        s->ticket_keys = ticket_keys_random();
+    return s->ticket_keys != NULL ? ticket_keys_ref(s->ticket_keys) : NULL;
+}
+
+/* ---- hosts ---- */
+
+/* Certificates and what is asked for are all that a context knows of. */
+static bool
+shares_tls(const struct config_host *h, const struct config_listener *l)
+{
+    const struct config_mutual *a = &h->mutual, *b = &l->mutual;
+
+    return h->shares_certificates && client_auth(a) == client_auth(b) &&
+           a->advertise_ca_names == b->advertise_ca_names &&
+           (!a->advertise_ca_names || a->trust_index == b->trust_index);
+}
+
+static void
+copy_names_list(struct arena *arena, const struct str_list *from, struct str_list *to)
+{
+    struct str *items = conf_calloc(arena, from->count, sizeof(*items));
+
+    for (size_t i = 0; i < from->count; i++)
+        items[i] = conf_str(arena, from->items[i]);
+    *to = (struct str_list){items, from->count};
+}
+
+static void
+build_host(struct snapshot_job *job, const struct config_listener *l, size_t index,
+           struct ticket_keys *keys, struct site_listener *to)
+{
+    struct snapshot *s = job->snapshot;
+    const struct config_host *h = &l->hosts[index];
+    struct config_listener view = config_host_view(l, h);
+    struct site_policy *p = &to->policies[index + 1];
+    int tls_index = to->policies[0].tls_index;
+
+    if (!shares_tls(h, l)) {
+        tls_index = (int)s->tls_server_count++;
+        build_tls_server(job, &view, keys, &s->tls_servers[tls_index]);
+    }
+    copy_names_list(&s->site->arena, &h->names, &p->names);
+    build_policy(job, &view, tls_index, p);
+}
+
+static void
+build_policies(struct snapshot_job *job, const struct config_listener *from,
+               struct site_listener *to)
+{
+    struct snapshot *s = job->snapshot;
+    struct ticket_keys *keys = listener_keys(job, from);
+    int tls_index = (int)s->tls_server_count++;
+
+    to->policies = conf_calloc(&s->site->arena, 1 + from->host_count, sizeof(*to->policies));
+    to->policy_count = 1 + from->host_count;
+    build_tls_server(job, from, keys, &s->tls_servers[tls_index]);
+    build_policy(job, from, tls_index, &to->policies[0]);
+    for (size_t i = 0; i < from->host_count; i++)
+        build_host(job, from, i, keys, to);
+    to->strictest = strictest_policy(to);
+    ticket_keys_unref(keys);
 }
 
 static void
@@ -208,12 +298,9 @@ build_listener(struct snapshot_job *job, size_t index)
     copy_addresses(arena, from, to);
     to->has_h2 = from->protocols.has_h2;
     to->has_http11 = from->protocols.has_http11;
-    to->policies = conf_calloc(arena, 1, sizeof(*to->policies));
-    to->policy_count = 1;
-    build_tls_server(job, from, &job->snapshot->tls_servers[index]);
-    build_policy(job, from, index, &to->policies[0]);
-    to->strictest = strictest_policy(to);
+    build_policies(job, from, to);
     copy_forward(arena, &from->attributes, &to->forward);
+    to->forward.handover = from->handover;
     to->idle_timeout_ms = from->attributes.idle_timeout_s * 1000;
     to->client_keep_alive_ms = from->attributes.client_keep_alive_s * 1000;
 }
@@ -223,10 +310,12 @@ snapshot_build_listeners(struct snapshot_job *job)
 {
     struct snapshot *s = job->snapshot;
     size_t count = job->config->listener_count;
+    size_t contexts = count;
 
-    s->tls_servers = calloc(count + 1, sizeof(struct tls_server *));
+    for (size_t i = 0; i < count; i++)
+        contexts += job->config->listeners[i].host_count;
+    s->tls_servers = calloc(contexts + 1, sizeof(struct tls_server *));
     gw_assert(s->tls_servers != NULL);
-    s->tls_server_count = count;
     s->site->listeners = conf_calloc(&s->site->arena, count, sizeof(*s->site->listeners));
     s->site->listener_count = count;
     for (size_t i = 0; i < count; i++)

@@ -119,10 +119,37 @@ add_folder(struct files *f, const struct config_crl_source *src)
     free(entries);
 }
 
+/* Until a fetched list is there crl_missing decides about its issuer's clients, so that the
+ * gateway can start while the source is down. */
+static void
+add_fetched(struct files *f, const struct config_crl_source *src)
+{
+    char *path = config_list_cache_path(f->job->config, src->url);
+    struct stat st;
+
+    gw_assert(path != NULL);
+    if (stat(path, &st) == 0)
+        add_file(f, src, path, &st);
+    else if (errno == ENOENT)
+        diag_warn(f->job->diag, f->job->config->file, src->pos.line, src->pos.column,
+                  "trust_stores.%s.crls: %s: the list is not there yet; clients of its issuer are "
+                  "%s until it is",
+                  f->store->name, src->url,
+                  f->store->crl_missing == CRL_MISSING_REFUSE ? "refused" : "admitted unchecked");
+    else
+        report(f, src, path, strerror(errno));
+    free(path);
+}
+
 static void
 add_source(struct files *f, const struct config_crl_source *src)
 {
     struct stat st;
+
+    if (src->url != NULL) {
+        add_fetched(f, src);
+        return;
+    }
 
     if (stat(src->path, &st) != 0)
         report(f, src, src->path, strerror(errno));
@@ -143,9 +170,33 @@ previous_trust(const struct snapshot_job *job, const char *name)
     return NULL;
 }
 
+static struct trust_exception *
+copy_exceptions(const struct config_trust_store *store)
+{
+    struct trust_exception *items = calloc(store->exception_count + 1, sizeof(*items));
+
+    gw_assert(items != NULL);
+    for (size_t i = 0; i < store->exception_count; i++) {
+        const struct config_exception *from = &store->exceptions[i];
+        size_t len = 0;
+
+        items[i] = (struct trust_exception){.kind = (enum trust_exception_kind)from->allow,
+                                            .issuer = from->issuer,
+                                            .max_age_s = from->max_age_ms / 1000,
+                                            .until_s = from->until_s,
+                                            .why = from->why};
+        if (from->sha256 != NULL)
+            gw_assert(str_unhex(str_from(from->sha256), items[i].sha256, sizeof(items[i].sha256),
+                                &len) == 0 &&
+                      len == sizeof(items[i].sha256));
+    }
+    return items;
+}
+
 static void
 build_trust(struct snapshot_job *job, struct files *f, struct trust **ret)
 {
+    struct trust_exception *exceptions = copy_exceptions(f->store);
     const struct config_trust_store *store = f->store;
     size_t errors_before = job->diag->error_count;
     struct trust_source src = {
@@ -157,12 +208,17 @@ build_trust(struct snapshot_job *job, struct files *f, struct trust **ret)
         .crl_grace_s = store->crl_grace_ms / 1000,
         .max_chain_depth = (int)store->max_chain_depth,
         .crls_configured = store->crl_count > 0,
+        .exceptions = exceptions,
+        .exception_count = store->exception_count,
     };
+    int err;
 
     for (size_t i = 0; i < store->crl_count; i++)
         add_source(f, &store->crls[i]);
     src.crl_path_count = f->count;
-    if (trust_build(&src, previous_trust(job, store->name), job->now_s, job->diag, ret) == 0)
+    err = trust_build(&src, previous_trust(job, store->name), job->now_s, job->diag, ret);
+    free(exceptions);
+    if (err == 0)
         return;
     /* Whatever the reason: a store that could not be built fails the load. */
     if (job->diag->error_count == errors_before)

@@ -36,6 +36,7 @@ struct forward_settings {
     bool xff_client_port;
     bool sends_tls_headers; /* x-amzn-tls-version and -cipher-suite */
     bool sends_server;      /* Server: awselb/2.0 on the gateway's own answers */
+    unsigned handover;      /* more identity headers: bits of enum handover_header */
     struct forward_names names;
     struct hygiene_names reserved; /* every renamed name, for hygiene */
     const struct forward_override *response_overrides;
@@ -53,13 +54,16 @@ struct forward_conn {
 };
 
 /* Renders the identity lines for a mode: five in verify (and optional with a certificate), one in
- * passthrough with a certificate, none otherwise; then the two TLS lines when switched on.
- * GW_E_LIMIT when they do not fit the arena. chain_pem: from identity_chain_pem, for passthrough.
+ * passthrough with a certificate, none otherwise; behind the five those of handover; then the two
+ * TLS lines when switched on. GW_E_LIMIT when they do not fit the arena or IDENTITY_BLOCK_MAX.
+ * GW_E_DENIED when handover cannot state the identity. chain_pem: from identity_chain_pem, for passthrough.
  */
 struct forward_identity {
     enum mutual_mode mode;
     const struct identity *identity; /* NULL without a certificate */
     struct str chain_pem;
+    X509 *const *chain; /* the verified path, leaf first, anchor last; for handover */
+    int chain_count;
     struct str tls_version;
     struct str tls_cipher;
 };

@@ -7,8 +7,10 @@
 #include "policy/forward.h"
 
 #include "base/limits.h"
+#include "policy/handover.h"
 
-#define IDENTITY_LINES_MAX 7 /* five of the certificate, two of TLS */
+/* Five of the certificate, those of handover, two of TLS. */
+#define IDENTITY_LINES_MAX (5 + HANDOVER_LINES_MAX + 2)
 
 const struct forward_names forward_names_default = {
     .serial = STR_INIT("X-Amzn-Mtls-Clientcert-Serial-Number"),
@@ -37,12 +39,31 @@ lines_add(struct lines *l, struct str name, struct str value)
     l->items[l->count++] = (struct line){name, value};
 }
 
+/* More headers about a verified client. */
+static int
+collect_handover(const struct forward_settings *s, const struct forward_identity *in,
+                 struct arena *arena, struct lines *l)
+{
+    struct handover_input input = {s->handover, in->identity, in->chain, in->chain_count};
+    struct handover_line extra[HANDOVER_LINES_MAX];
+    uint32_t count = 0;
+    int err = 0;
+
+    if (s->handover != 0)
+        err = handover_render(&input, arena, extra, &count);
+    for (uint32_t i = 0; i < count && err == 0; i++)
+        lines_add(l, extra[i].name, extra[i].value);
+    return err;
+}
+
 /* ALB's order. A mode that does not verify never sends the five. */
-static void
-collect(const struct forward_settings *s, const struct forward_identity *in, struct lines *l)
+static int
+collect(const struct forward_settings *s, const struct forward_identity *in, struct arena *arena,
+        struct lines *l)
 {
     const struct forward_names *n = &s->names;
     bool is_verified = in->mode == MUTUAL_VERIFY || in->mode == MUTUAL_OPTIONAL;
+    int err = 0;
 
     if (is_verified && in->identity != NULL) {
         lines_add(l, n->serial, in->identity->serial);
@@ -50,6 +71,7 @@ collect(const struct forward_settings *s, const struct forward_identity *in, str
         lines_add(l, n->subject, in->identity->subject);
         lines_add(l, n->validity, in->identity->validity);
         lines_add(l, n->leaf, in->identity->leaf);
+        err = collect_handover(s, in, arena, l);
     } else if (in->mode == MUTUAL_PASSTHROUGH && in->chain_pem.len > 0) {
         lines_add(l, n->chain, in->chain_pem);
     }
@@ -57,6 +79,7 @@ collect(const struct forward_settings *s, const struct forward_identity *in, str
         lines_add(l, n->tls_version, in->tls_version);
         lines_add(l, n->tls_cipher, in->tls_cipher);
     }
+    return err;
 }
 
 static char *
@@ -105,10 +128,13 @@ forward_identity_render(const struct forward_settings *settings, const struct fo
     char *block;
     int err;
 
-    collect(settings, in, &lines);
-    err = measure(&lines, &len);
+    err = collect(settings, in, arena, &lines);
+    if (err == 0)
+        err = measure(&lines, &len);
     if (err != 0)
         return err;
+    if (len > IDENTITY_BLOCK_MAX)
+        return GW_E_LIMIT;
     block = arena_alloc(arena, len);
     if (block == NULL)
         return GW_E_LIMIT;

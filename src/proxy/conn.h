@@ -103,6 +103,7 @@ struct conn {
     uint64_t forward_hash; /* of the settings that forward was rendered under */
     enum reason refusal;   /* why the certificate was refused */
     char refusal_detail[VERDICT_DETAIL_MAX];
+    struct str exception;     /* that let the certificate pass, in words, in arena; for the log */
     enum reason would_refuse; /* report_only: what would have been the refusal */
     uint64_t judged_epoch;    /* worker.judge_epoch when the identity was last found good */
     int64_t valid_until_s;    /* wall clock: to be judged again then */

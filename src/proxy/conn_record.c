@@ -43,6 +43,7 @@ conn_record_fill(const struct conn *c, struct conn_record *r, char ips[3][ADDR_T
         .trace_id = str_from(c->trace_id),
         .sni = c->sni,
         .vpce_id = str_from(c->vpce_id),
+        .rule = c->exception,
         .is_cached = c->is_cached,
         .would_refuse = c->would_refuse != REASON_NONE,
         .generation = c->w->snap->generation,
@@ -73,6 +74,15 @@ conn_log_refusal(const struct conn *c, const struct conn_record *r)
               STR_ARG(r->client_ip), STR_ARG(r->listener), reason_token(c->refusal), words);
 }
 
+/* Each use has to be seen, whatever logs are on. */
+static void
+conn_log_exception(const struct conn *c, const struct conn_record *r)
+{
+    log_event(LOG_INFO, "conn", "%.*s admitted %.*s on %.*s by an exception: %.*s",
+              STR_ARG(r->trace_id), STR_ARG(r->client_ip), STR_ARG(r->listener),
+              STR_ARG(c->exception));
+}
+
 void
 conn_log_line(struct conn *c)
 {
@@ -84,11 +94,13 @@ conn_log_line(struct conn *c)
     if (c->is_logged)
         return;
     c->is_logged = true;
-    if (w->conn_log == NULL && c->refusal == REASON_NONE)
+    if (w->conn_log == NULL && c->refusal == REASON_NONE && c->exception.len == 0)
         return;
     conn_record_fill(c, &record, ips);
     if (c->refusal != REASON_NONE)
         conn_log_refusal(c, &record);
+    else if (c->exception.len > 0)
+        conn_log_exception(c, &record);
     if (w->conn_log == NULL)
         return;
     n = conn_log_format(w->snap->site->conn_log.format, &record, w->log_line, sizeof(w->log_line));

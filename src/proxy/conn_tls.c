@@ -136,7 +136,7 @@ judge_deny_leaf(const struct conn *c, X509 *leaf, struct verdict *v)
 static void
 conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
 {
-    struct client_key_input in = {j->leaf, j->sent, c->policy_digest, c->listener_index};
+    struct client_key_input in = {j->leaf, j->sent, j->policy->digest, c->listener_index};
     uint8_t key[CLIENT_KEY_BYTES];
     struct client *cl = NULL;
     bool has_key = client_key_make(&in, key) == 0;
@@ -186,6 +186,20 @@ conn_refuse_denied(struct conn *c, X509 *leaf)
     return v.reason;
 }
 
+/* Every use of an exception is counted and, at the end of the handshake, logged. */
+static void
+conn_note_exception(struct conn *c, const struct verdict *v)
+{
+    char text[EXCEPTION_TEXT_MAX];
+
+    c->exception = (struct str){0};
+    if (v->exception == NULL)
+        return;
+    exception_describe(v->exception, text);
+    c->exception = arena_str(&c->arena, str_from(text));
+    metrics_add(&c->w->metrics, METRIC_EXCEPTIONS_USED, 1);
+}
+
 static enum reason
 on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
 {
@@ -208,7 +222,9 @@ on_client_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
     conn_judge(c, &j, &v);
     reason = v.is_admitted ? REASON_NONE : v.reason;
     c->judged_epoch = c->w->judge_epoch;
-    if (!v.is_admitted) {
+    if (v.is_admitted) {
+        conn_note_exception(c, &v);
+    } else {
         conn_keep_facts(c, leaf);
         if (j.policy->report_only)
             judge_deny_leaf(c, leaf, &v);
@@ -258,8 +274,10 @@ on_resume(void *arg, const struct tls_ticket_facts *facts, X509 *leaf, STACK_OF(
     conn_judge(c, &j, &v);
     is_good = v.is_admitted;
     c->cl_is_offered = is_good;
-    if (is_good)
+    if (is_good) {
         c->judged_epoch = c->w->judge_epoch;
+        conn_note_exception(c, &v);
+    }
     verdict_done(&v);
     return is_good;
 }
@@ -303,6 +321,14 @@ conn_passthrough(struct conn *c, struct forward_identity *f)
     return 0;
 }
 
+/* For the headers that carry the verified path. */
+static void
+conn_give_chain(const struct conn *c, struct forward_identity *f)
+{
+    f->chain = c->cl != NULL ? c->cl->chain : NULL;
+    f->chain_count = c->cl != NULL ? c->cl->chain_count : 0;
+}
+
 /* Lines that depend on the client alone are rendered once and shared by its connections. */
 static int
 conn_render_identity(struct conn *c, const struct site_listener *l, struct forward_identity *f)
@@ -311,6 +337,7 @@ conn_render_identity(struct conn *c, const struct site_listener *l, struct forwa
     bool is_shared = cl != NULL && !l->forward.sends_tls_headers;
     int r;
 
+    conn_give_chain(c, f);
     if (is_shared && cl->has_block) {
         c->forward.identity_block = cl->block;
         c->forward.identity_lines = cl->block_lines;
@@ -334,7 +361,7 @@ forward_hash(const struct forward_settings *f)
     const struct forward_names *n = &f->names;
     const struct str names[] = {n->serial, n->issuer, n->subject,     n->validity,
                                 n->leaf,   n->chain,  n->tls_version, n->tls_cipher};
-    uint64_t hash = f->sends_tls_headers;
+    uint64_t hash = (uint64_t)f->handover << 1 | f->sends_tls_headers;
 
     for (size_t i = 0; i < array_len(names); i++)
         hash = hash * 31 + siphash24(key, names[i].ptr, names[i].len);
@@ -361,7 +388,7 @@ conn_render(struct conn *c, const struct site_listener *l)
     c->forward.proto = STR("https");
     c->forward_hash = forward_hash(&l->forward);
     if (conn_render_identity(c, l, &f) != 0 || c->arena.overflow) {
-        conn_refuse(c, REASON_MAX_SIZE, "the identity does not fit its headers");
+        conn_refuse(c, REASON_MAX_SIZE, "the identity cannot be stated in its headers");
         return GW_E_LIMIT;
     }
     return 0;
@@ -376,6 +403,7 @@ conn_forget_offered(struct conn *c)
     client_unref(c->cl);
     c->cl = NULL;
     c->identity = NULL;
+    c->exception = (struct str){0};
 }
 
 int
@@ -448,6 +476,7 @@ conn_render_again(struct conn *c, struct verdict *v)
     if (c->forward_hash == forward_hash(&l->forward))
         return true;
     c->forward_hash = forward_hash(&l->forward);
+    conn_give_chain(c, &f);
     if ((c->mode != MUTUAL_PASSTHROUGH || conn_passthrough(c, &f) == 0) &&
         forward_identity_render(&l->forward, &f, &c->arena, &c->forward.identity_block,
                                 &c->forward.identity_lines) == 0)
@@ -482,11 +511,37 @@ static void
 conn_judge_unverified(struct conn *c, const struct site_policy *p, struct verdict *v)
 {
     judge_deny_leaf(c, tls_peer_leaf(c->tls), v);
-    if (!v->is_admitted || p->mode != MUTUAL_VERIFY || p->report_only)
+    if (!v->is_admitted || p->report_only ||
+        (p->mode != MUTUAL_VERIFY && c->would_refuse == REASON_NONE))
         return;
     v->is_admitted = false;
     v->reason = c->would_refuse;
     snprintf(v->detail, sizeof(v->detail), "report_only has ended: %.400s", c->refusal_detail);
+}
+
+/* report_only lets it stay, but nobody may be told a name that is no longer good. */
+static bool
+conn_forget_identity(struct conn *c, struct verdict *v)
+{
+    const struct site_listener *l = conn_listener(c);
+    struct client *old = c->cl;
+    struct forward_identity f = {
+        .mode = c->mode,
+        .tls_version = str_from(tls_version(c->tls)),
+        .tls_cipher = str_from(tls_cipher(c->tls)),
+    };
+
+    if (old == NULL)
+        return true;
+    c->cl = NULL;
+    c->identity = NULL;
+    conn_keep_facts(c, old->chain[0]);
+    client_unref(old);
+    if (forward_identity_render(&l->forward, &f, &c->arena, &c->forward.identity_block,
+                                &c->forward.identity_lines) == 0)
+        return true;
+    v->reason = REASON_MAX_SIZE;
+    return false;
 }
 
 bool
@@ -505,5 +560,11 @@ conn_judge_again(struct conn *c, struct verdict *ret)
         conn_judge_unverified(c, p, ret);
     if (!ret->is_admitted && conn_refuse_or_report(c, p, ret) != REASON_NONE)
         return false;
-    return conn_render_again(c, ret);
+    if (!ret->is_admitted && !conn_forget_identity(c, ret))
+        return false;
+    if (!conn_render_again(c, ret))
+        return false;
+    /* It has met the demands of today: requests are judged by those (421). */
+    memcpy(c->policy_digest, p->digest, sizeof(c->policy_digest));
+    return true;
 }

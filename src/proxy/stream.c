@@ -393,13 +393,13 @@ stream_decide(struct stream *s)
     struct conn *c = s->conn;
     struct rule_input in = {
         .req = &s->req,
-        .identity = c->cl != NULL ? c->identity : NULL,
         .client = &c->client,
         .vpce_id = str_from(c->vpce_id),
     };
 
     if (conn_is_closing(c) || !sweep_judge(c))
         return; /* the connection ends and takes the stream with it */
+    in.identity = c->cl != NULL ? c->identity : NULL; /* after the judgement, which may change it */
     if (!stream_bind(s)) {
         stream_reply_failed(s);
         return;

@@ -323,7 +323,7 @@ what_is_not_said_has_its_default(void **state)
     assert_int_equal(l->proxy.mode, CONFIG_PROXY_OFF);
     assert_true(l->protocols.has_h2 && l->protocols.has_http11);
     assert_int_equal(l->tls.minimum_version, 12);
-    assert_int_equal(l->tls.resumption, 0);
+    assert_int_equal(l->tls.resumption, 1);
     assert_int_equal(l->mutual.mode, MUTUAL_OFF);
     assert_int_equal(l->mutual.trust_index, -1);
     assert_int_equal(l->attributes.idle_timeout_s, 60);
@@ -476,7 +476,7 @@ all_mistakes_are_told_at_once(void **state)
                                "listeners:\n"
                                "  - name: a b\n"
                                "    bind: 127.0.0.1:0\n"
-                               "    hosts: [{names: [x]}]\n"
+                               "    hosts: [{names: [\"*\"]}]\n"
                                "    tls: {minimum_version: \"1.1\"}\n"
                                "    mutual_authentication: {mode: verify}\n"
                                "target_groups:\n"
@@ -487,7 +487,7 @@ all_mistakes_are_told_at_once(void **state)
         "dir/t.yaml:4:11: listeners[0].bind: port 0 is no port; expected 1 to 65535",
         "dir/t.yaml:3:5: listeners[0]: \"certificates\" is missing",
         "dir/t.yaml:6:28: listeners[0].tls.minimum_version: expected 1.2 or 1.3, found \"1.1\"",
-        "dir/t.yaml:5:5: listeners[0].hosts: not available yet",
+        "dir/t.yaml:5:22: listeners[0].hosts[0].names[0]: expected a host name such as",
         "dir/t.yaml:9:16: target_groups.g.targets: must not be empty",
         "dir/t.yaml:3:5: listeners[0]: needs rules or a default_action",
         "dir/t.yaml:7:28: listeners[0].mutual_authentication: this mode judges certificates and "
