@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The shorter way to public keys must lead to the same verdicts: every kind of key and flaw is
+ * judged before and after it is taken.
+ */
+#include "support/pki.h"
+#include "unit/verify_store.h"
+
+#include "cert/cert.h"
+#include "cert/fastkey.h"
+
+struct shape {
+    enum pki_key_kind kind;
+    bool corrupt_signature;
+    bool wrong_signer;
+};
+
+static const struct shape shapes[] = {
+    {PKI_P256, false, false},      {PKI_P384, false, false},
+    {PKI_P521, false, false},      {PKI_P224, false, false},
+    {PKI_SECP256K1, false, false}, {PKI_P256_EXPLICIT, false, false},
+    {PKI_RSA1024, false, false},   {PKI_RSA2048, false, false},
+    {PKI_RSA4096, false, false},   {PKI_RSA_PSS2048, false, false},
+    {PKI_ED25519, false, false},   {PKI_P256, true, false},
+    {PKI_P256, false, true},       {PKI_RSA2048, true, false},
+};
+
+struct finding {
+    enum reason reason;
+    char detail[VERDICT_DETAIL_MAX];
+    int key_bits;
+};
+
+static struct finding
+look(const struct fixture *f, const struct pki_cert *leaf)
+{
+    struct pki_cert again = *leaf;
+    struct finding r = {0};
+    struct verdict v;
+
+    /* Decoded anew, by whichever way is now in use. */
+    again.x509 = cert_from_der(leaf->der);
+    if (again.x509 == NULL)
+        return r;
+    v = judge(f, &again);
+    r.reason = v.reason;
+    memcpy(r.detail, v.detail, sizeof(r.detail));
+    if (X509_get0_pubkey(again.x509) != NULL)
+        r.key_bits = EVP_PKEY_get_bits(X509_get0_pubkey(again.x509));
+    ERR_clear_error();
+    verdict_done(&v);
+    X509_free(again.x509);
+    return r;
+}
+
+static void
+verdicts_are_the_same_with_and_without_it(void **state)
+{
+    struct fixture *f = *state;
+    struct pki_cert *leaves[array_len(shapes)];
+    struct finding before[array_len(shapes)];
+    struct finding after;
+    size_t admitted = 0;
+
+    for (size_t i = 0; i < array_len(shapes); i++) {
+        struct pki_cert_spec spec = {
+            .role = PKI_CLIENT,
+            .cn = "shape",
+            .key_kind = shapes[i].kind,
+            .corrupt_signature = shapes[i].corrupt_signature,
+            .sign_with = shapes[i].wrong_signer ? f->foreign_ca->key : NULL,
+        };
+
+        leaves[i] = pki_issue(&spec, f->ca);
+        before[i] = look(f, leaves[i]);
+        admitted += before[i].reason == REASON_NONE && before[i].key_bits > 0;
+    }
+    assert_int_equal(admitted, 6); /* P-256, P-384, P-521, RSA 2048 and 4096, RSA-PSS */
+    assert_true(fastkey_install());
+    for (size_t i = 0; i < array_len(shapes); i++) {
+        after = look(f, leaves[i]);
+        if (after.reason != before[i].reason || after.key_bits != before[i].key_bits ||
+            strcmp(after.detail, before[i].detail) != 0)
+            fail_msg("shape %zu: \"%s\" (%d bits), before \"%s\" (%d bits)", i, after.detail,
+                     after.key_bits, before[i].detail, before[i].key_bits);
+        pki_free(leaves[i]);
+    }
+}
+
+/* What is signed with such a key verifies, and the other way round. */
+static void
+keys_made_and_used_after_it_still_work(void **state)
+{
+    struct fixture *f = *state;
+    struct pki_cert *leaf;
+    struct finding r;
+
+    (void)fastkey_install();
+    leaf = pki_issue(&(struct pki_cert_spec){.role = PKI_CLIENT,
+                                             .cn = "late",
+                                             .key = pki_key_fresh(PKI_RSA2048)},
+                     f->ca);
+    r = look(f, leaf);
+    assert_int_equal(r.reason, REASON_NONE);
+    pki_free(leaf);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(verdicts_are_the_same_with_and_without_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(keys_made_and_used_after_it_still_work, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, setup_all, teardown_all);
+}
