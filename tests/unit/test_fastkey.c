@@ -94,15 +94,15 @@ keys_made_and_used_after_it_still_work(void **state)
     struct fixture *f = *state;
     struct pki_cert *leaf;
     struct finding r;
+    EVP_PKEY *key;
 
     (void)fastkey_install();
-    leaf = pki_issue(&(struct pki_cert_spec){.role = PKI_CLIENT,
-                                             .cn = "late",
-                                             .key = pki_key_fresh(PKI_RSA2048)},
-                     f->ca);
+    key = pki_key_fresh(PKI_RSA2048);
+    leaf = pki_issue(&(struct pki_cert_spec){.role = PKI_CLIENT, .cn = "late", .key = key}, f->ca);
     r = look(f, leaf);
     assert_int_equal(r.reason, REASON_NONE);
     pki_free(leaf);
+    EVP_PKEY_free(key);
 }
 
 int
