@@ -33,6 +33,7 @@ struct admin_conn {
     bool is_unix;
     int fd;
     uint64_t reload_number;
+    uint64_t local_number; /* 0: none */
     struct h1_scan scan;
     size_t in_len;
     char *out;
@@ -46,6 +47,7 @@ struct admin {
     struct admin_hooks hooks;
     struct list conns;
     size_t conn_count;
+    uint64_t local_count; /* requests that on_local was asked */
     struct listener tcp;
     struct listener local;
     int tcp_fd;
@@ -152,6 +154,51 @@ conn_answer_text(struct admin_conn *c, int status, const char *text)
     conn_answer(c, status, "text/plain; charset=utf-8", str_from(text));
 }
 
+/* From here the answer may come at any time. */
+static void
+conn_wait(struct admin_conn *c)
+{
+    c->phase = WAITING;
+    c->reload_number = UINT64_MAX;
+    loop_timer_set(&c->timer, loop_now(c->admin->loop)->mono_ms + ADMIN_RELOAD_TIMEOUT_MS);
+}
+
+/* What only the UNIX socket takes. False: no such path. */
+static bool
+conn_local(struct admin_conn *c, const struct http_req *req)
+{
+    const struct admin_hooks *hooks = &c->admin->hooks;
+    struct ucred peer = {0};
+    socklen_t peer_len = sizeof(peer);
+    struct admin_request ask = {.is_post = req->method == METHOD_POST,
+                                .path = req->path,
+                                .query = req->query,
+                                .number = ++c->admin->local_count};
+    const char *type = "text/plain; charset=utf-8";
+    char *body = NULL;
+    size_t len = 0;
+    FILE *out;
+    int status;
+
+    if (!c->is_unix || hooks->on_local == NULL ||
+        getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) != 0)
+        return false;
+    ask.uid = peer.uid;
+    ask.pid = peer.pid;
+    out = open_memstream(&body, &len);
+    gw_assert(out != NULL);
+    status = hooks->on_local(hooks->arg, &ask, out, &type);
+    gw_assert(fclose(out) == 0);
+    if (status == 0) {
+        c->local_number = ask.number;
+        conn_wait(c);
+    } else if (status != 404) {
+        conn_answer(c, status, type, str_make(body, len));
+    }
+    free(body);
+    return status != 404;
+}
+
 static void
 conn_get(struct admin_conn *c, const struct http_req *req)
 {
@@ -159,9 +206,12 @@ conn_get(struct admin_conn *c, const struct http_req *req)
     const char *type = "text/plain; charset=utf-8";
     char *body = NULL;
     size_t len = 0;
-    FILE *out = open_memstream(&body, &len);
+    FILE *out;
     int status;
 
+    if (conn_local(c, req))
+        return;
+    out = open_memstream(&body, &len);
     gw_assert(out != NULL);
     status = hooks->on_get(hooks->arg, req->path, out, &type);
     gw_assert(fclose(out) == 0);
@@ -181,18 +231,16 @@ conn_post(struct admin_conn *c, const struct http_req *req)
 {
     const struct admin_hooks *hooks = &c->admin->hooks;
 
-    if (!str_eq(req->path, STR("/reload"))) {
-        conn_answer_text(c, 405, "only /reload takes POST\n");
-        return;
-    }
     if (req->framing == FRAMING_CHUNKED || req->content_length > 0) {
-        conn_answer_text(c, 400, "a reload takes no body\n");
+        conn_answer_text(c, 400, "no request here takes a body\n");
         return;
     }
-    /* Before on_reload, which may answer at once. */
-    c->phase = WAITING;
-    c->reload_number = UINT64_MAX;
-    loop_timer_set(&c->timer, loop_now(c->admin->loop)->mono_ms + ADMIN_RELOAD_TIMEOUT_MS);
+    if (!str_eq(req->path, STR("/reload"))) {
+        if (!conn_local(c, req))
+            conn_answer_text(c, 405, "only /reload, /deny and /deny/remove take POST\n");
+        return;
+    }
+    conn_wait(c); /* before on_reload, which may answer at once */
     c->reload_number = hooks->on_reload(hooks->arg);
     if (c->reload_number == 0)
         conn_answer_text(c, 503, "the gateway is stopping; nothing was reloaded\n");
@@ -437,6 +485,19 @@ admin_reload_done(struct admin *a, uint64_t number, bool is_loaded, const char *
             loop_timer_set(&c->timer, loop_now(a->loop)->mono_ms + ADMIN_TIMEOUT_MS);
             conn_answer_text(c, is_loaded ? 200 : 409, text);
         }
+    }
+}
+
+void
+admin_local_done(struct admin *a, uint64_t number, int status, const char *text)
+{
+    list_for_each_safe (node, &a->conns) {
+        struct admin_conn *c = container_of(node, struct admin_conn, link);
+
+        if (c->phase != WAITING || c->local_number != number)
+            continue;
+        loop_timer_set(&c->timer, loop_now(a->loop)->mono_ms + ADMIN_TIMEOUT_MS);
+        conn_answer_text(c, status, text);
     }
 }
 

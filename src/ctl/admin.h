@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The administrative listener: a small HTTP/1 responder on the control loop. Over TCP it
- * answers GET only. Over the UNIX socket (mode 0600) it also takes POST /reload. One
+ * answers GET only. Over the UNIX socket (mode 0600) it also takes POST /reload and what
+ * on_local knows. One
  * request a connection; at most ADMIN_CONNS_MAX of them, each with a deadline.
  *
  * Control thread only.
@@ -15,6 +16,15 @@
 #include "net/loop.h"
 #include "net/sock.h"
 
+struct admin_request {
+    bool is_post; /* or GET */
+    struct str path;
+    struct str query;
+    unsigned uid; /* of the process at the other end of the UNIX socket */
+    int pid;
+    uint64_t number; /* for admin_local_done */
+};
+
 struct admin_hooks {
     /* Writes the body for a path without its query to out. Returns the status; 404 for a path
      * that there is not (the body is then written here). */
@@ -23,6 +33,10 @@ struct admin_hooks {
      * higher one, when it is done. 0: not possible now. */
     uint64_t (*on_reload)(void *arg);
     void *arg;
+    /* Anything else that only the UNIX socket takes; may be NULL. Writes the body and returns the
+     * status; 404: no such path; 0: admin_local_done answers later, within
+     * ADMIN_RELOAD_TIMEOUT_MS. */
+    int (*on_local)(void *arg, const struct admin_request *req, FILE *out, const char **ret_type);
 };
 
 struct admin;
@@ -38,6 +52,8 @@ int admin_listen_unix(struct admin *a, const char *path, bool takes_over, const 
                       struct diag *diag) GW_MUST_USE;
 /* Everybody who waits for a reload numbered at most `number` is answered. */
 void admin_reload_done(struct admin *a, uint64_t number, bool is_loaded, const char *text);
+/* Answers the request of that number, if it still waits. */
+void admin_local_done(struct admin *a, uint64_t number, int status, const char *text);
 /* No new connections; those there are answered. */
 void admin_stop_listening(struct admin *a);
 size_t admin_conn_count(const struct admin *a);

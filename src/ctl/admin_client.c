@@ -57,7 +57,7 @@ call_connect(const struct admin_question *q, struct diag *diag, int *ret_fd)
 static int
 call_send(const struct admin_question *q, int fd, struct diag *diag)
 {
-    char text[512];
+    char text[ADMIN_HEAD_MAX];
     int n = snprintf(text, sizeof(text),
                      "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", q->method,
                      q->path);

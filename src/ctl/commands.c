@@ -28,7 +28,6 @@ struct command {
 
 static int command_run(int argc, char **argv);
 static int command_check(int argc, char **argv);
-static int command_deny(int argc, char **argv);
 static int command_version(int argc, char **argv);
 static int command_help(int argc, char **argv);
 
@@ -47,7 +46,11 @@ static const struct command commands[] = {
      "reload the running gateway; print what was loaded or every error"},
     {"status", command_status, "[-c FILE | --socket PATH] [--json]",
      "print the state of the running gateway"},
-    {"deny", command_deny, "add | remove | list", "the deny list (not available yet)"},
+    {"deny", command_deny,
+     "add WHAT [--until RFC3339|DURATION] [--why TEXT] [-c FILE | --socket PATH]\n"
+     "  deny     remove WHAT | list [--json]",
+     "refuse a client at once, whatever its certificate says; WHAT is sha256:HEX, spki:HEX,\n"
+     "           serial:ISSUER:HEX or san:NAME"},
     {"version", command_version, "", "print the version and those of the libraries"},
     {"help", command_help, "", "print this"},
 };
@@ -90,15 +93,6 @@ command_version(int argc, char **argv)
            OpenSSL_version(OPENSSL_VERSION), h2_library_version(), net_library_version(),
            yaml_library_version());
     return COMMAND_OK;
-}
-
-static int
-command_deny(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    fputs("sallyport deny: not available yet\n", stderr);
-    return COMMAND_USAGE;
 }
 
 /* "-c FILE" and nothing else. NULL after a message. */

@@ -9,17 +9,10 @@
 
 #include "base/limits.h"
 #include "conf/config.h"
-#include "ctl/admin_client.h"
 #include "ctl/commands_priv.h"
 #include "ctl/mem.h"
 
 #define DEFAULT_SOCKET "/run/sallyport/admin.sock"
-
-struct admin_arguments {
-    const char *config;
-    const char *socket;
-    bool is_json;
-};
 
 static int
 parse_arguments(int argc, char **argv, struct admin_arguments *ret)
@@ -90,8 +83,8 @@ ask(const struct admin_arguments *a, struct admin_question *q, struct diag *diag
     return rc;
 }
 
-static int
-ask_and_say(const struct admin_arguments *a, struct admin_question *q)
+int
+command_ask(const struct admin_arguments *a, struct admin_question *q)
 {
     struct diag diag;
     int status;
@@ -114,7 +107,7 @@ command_reload(int argc, char **argv)
         return COMMAND_USAGE;
     if (a.is_json)
         return command_usage(argv[0], "does not take --json");
-    return ask_and_say(&a, &q);
+    return command_ask(&a, &q);
 }
 
 int
@@ -126,5 +119,5 @@ command_status(int argc, char **argv)
     if (parse_arguments(argc, argv, &a) != COMMAND_OK)
         return COMMAND_USAGE;
     q.path = a.is_json ? "/status.json" : "/status.txt";
-    return ask_and_say(&a, &q);
+    return command_ask(&a, &q);
 }

@@ -248,6 +248,8 @@ gateway_first_commit(struct gateway *g)
         g->exit_status = 1;
         loop_stop(g->loop);
     } else {
+        if (g->inherited.is_upgrade)
+            gateway_deny_take_over(g);
         g->phase = GATEWAY_SERVING;
         gateway_say_ready(g);
     }
@@ -362,7 +364,11 @@ gateway_start_services(struct gateway *g)
     const struct resolve_hooks resolve_hooks = {
         .on_addresses = on_addresses, .on_settled = on_settled, .arg = g};
     const struct admin_hooks admin_hooks = {
-        .on_get = status_get, .on_reload = on_admin_reload, .arg = g};
+        .on_get = status_get,
+        .on_reload = on_admin_reload,
+        .on_local = gateway_deny_request,
+        .arg = g,
+    };
     struct reload_hooks reload_hooks = generation_hooks;
 
     reload_hooks.build = on_build;
@@ -403,6 +409,9 @@ gateway_start(struct gateway *g, struct diag *diag)
     rc = gateway_start_workers(g, diag);
     if (rc != 0)
         return rc;
+    rc = gateway_open_deny(g, config, diag);
+    if (rc != 0)
+        return rc;
     gateway_start_services(g);
     return g->inherited.is_upgrade ? 0 : gateway_open_admin(g, diag);
 }
@@ -418,6 +427,7 @@ gateway_stop(struct gateway *g)
     resolver_free(g->resolver);
     reload_done(&g->reload);
     admin_free(g->admin);
+    gateway_close_deny(g);
     gateway_stop_workers(g);
     loop_timer_done(&g->drain_timer);
     signals_stop(&g->signals);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "ctl/admin.h"
+#include "ctl/deny.h"
 #include "ctl/gateway.h"
 #include "ctl/handover.h"
 #include "ctl/reload.h"
@@ -39,6 +40,14 @@ struct gateway_worker {
     bool has_thread;
     bool is_drained;
     uint64_t swept_generation; /* the newest one that it reported */
+    uint64_t deny_posts;       /* deny lists that it had received by then */
+};
+
+struct gateway_deny {
+    struct deny_book *book;
+    uint64_t posts;    /* lists given to the workers so far */
+    struct list waits; /* requests that wait for the sweep */
+    struct loop_timer timer;
 };
 
 struct gateway {
@@ -61,6 +70,7 @@ struct gateway {
     struct admin *admin;
     int admin_fd; /* until the admin listener takes it; -1 */
     struct addr admin_bound;
+    struct gateway_deny deny;
     struct reload reload;
     struct generation *current;
     struct generation *built;   /* between build and commit */
@@ -91,6 +101,23 @@ int gateway_start_workers(struct gateway *g, struct diag *diag) GW_MUST_USE;
 void gateway_drain_workers(struct gateway *g);
 /* Stops, joins, frees. */
 void gateway_stop_workers(struct gateway *g);
+
+/* ---- gateway_deny.c ---- */
+
+struct report;
+
+/* After the workers were made, before the first generation goes to them. GW_E_CONFIG with diag
+ * filled. */
+int gateway_open_deny(struct gateway *g, const struct config *config, struct diag *diag);
+void gateway_close_deny(struct gateway *g);
+/* What the gateway before us changed after we had read the file. */
+void gateway_deny_take_over(struct gateway *g);
+void gateway_deny_swept(struct gateway_worker *from, const struct worker_sweep_report *report);
+/* For admin_hooks.on_local. */
+int
+gateway_deny_request(void *arg, const struct admin_request *req, FILE *out, const char **ret_type);
+void gateway_deny_report(const struct gateway *g, struct report *r);
+size_t gateway_deny_count(const struct gateway *g);
 
 /* ---- gateway_status.c ---- */
 

@@ -289,6 +289,7 @@ status_write(const struct gateway *g, enum report_format format, FILE *out)
         status_upstreams(s, &r);
     }
     status_names(g, &r);
+    gateway_deny_report(g, &r);
     status_traffic(&sum, &r);
     status_refusals(&sum, &r);
     report_end(&r);
@@ -335,6 +336,8 @@ metrics_control(const struct gateway *g, FILE *out)
                (int64_t)reload->loaded_count);
     metric_one(out, "sallyport_reload_failures_total", "counter",
                "Reloads that were refused because of errors", (int64_t)reload->refused_count);
+    metric_one(out, "sallyport_deny_entries", "gauge", "Entries on the deny list",
+               (int64_t)gateway_deny_count(g));
     metric_one(out, "sallyport_last_reload_success", "gauge",
                "1 when the newest reload was not refused",
                reload->ended_wall_s == 0 || reload->was_loaded);

@@ -23,8 +23,10 @@ on_swept_msg(struct loop_msg *msg)
     struct gateway *g = m->from->gateway;
 
     m->from->swept_generation = m->report.generation;
-    if (g->phase != GATEWAY_STOPPING)
+    if (g->phase != GATEWAY_STOPPING) {
         reload_swept(&g->reload, &m->report);
+        gateway_deny_swept(m->from, &m->report);
+    }
     free(m);
 }
 

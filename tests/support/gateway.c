@@ -117,16 +117,39 @@ print_output(const struct gateway *g)
     bytes_free(&err);
 }
 
+static void
+start_program(struct gateway *g, const struct gateway_spec *spec)
+{
+    const char *argv[] = {program_path("sallyport"), "run", "-c", g->config, NULL};
+    const struct proc_spec child = {.argv = argv,
+                                    .env = spec->env,
+                                    .name = "sallyport",
+                                    .cwd = g->dir,
+                                    .log_dir = g->dir,
+                                    .nofile = spec->nofile,
+                                    .address_space = spec->address_space};
+
+    g->proc = proc_start(&child);
+    g->ready = proc_wait_text(g->proc, "sallyport: ready", READY_TIMEOUT_MS);
+}
+
+bool
+gateway_restart(struct gateway *g, int signo)
+{
+    static const struct gateway_spec plain = {.yaml = NULL};
+
+    proc_signal(g->proc, signo);
+    (void)proc_wait(g->proc, STOP_TIMEOUT_MS);
+    proc_free(g->proc);
+    g->generation = 1;
+    start_program(g, &plain);
+    return g->ready;
+}
+
 struct gateway *
 gateway_start(const struct gateway_spec *spec)
 {
     struct gateway *g = xcalloc(1, sizeof(*g));
-    const char *argv[] = {program_path("sallyport"), "run", "-c", NULL, NULL};
-    struct proc_spec child = {.argv = argv,
-                              .env = spec->env,
-                              .name = "sallyport",
-                              .nofile = spec->nofile,
-                              .address_space = spec->address_space};
 
     g->dir = spec->dir ? xstrdup(spec->dir) : gateway_dir_new();
     g->config = xformat("%s/sallyport.yaml", g->dir);
@@ -135,11 +158,7 @@ gateway_start(const struct gateway_spec *spec)
     g->admin_port = port_free();
     g->generation = 1;
     gateway_set_yaml(g, spec->yaml, spec->vars);
-    argv[3] = g->config;
-    child.cwd = g->dir;
-    child.log_dir = g->dir;
-    g->proc = proc_start(&child);
-    g->ready = proc_wait_text(g->proc, "sallyport: ready", READY_TIMEOUT_MS);
+    start_program(g, spec);
     if (!g->ready && !spec->may_fail) {
         print_output(g);
         die("the gateway did not get ready");

@@ -38,6 +38,9 @@ char *gateway_dir_new(void);
  * program's output when it does not get there. */
 struct gateway *gateway_start(const struct gateway_spec *spec);
 bool gateway_is_ready(const struct gateway *g);
+/* Ends the program by a signal, waits, and starts it again in the same folder, on the same ports.
+ * False when it does not get ready. */
+bool gateway_restart(struct gateway *g, int signo);
 const char *gateway_dir(const struct gateway *g);
 uint16_t gateway_port(const struct gateway *g, int n); /* 1..8 */
 uint16_t gateway_admin_port(const struct gateway *g);

@@ -69,7 +69,7 @@ static int
 setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    const struct admin_hooks hooks = {on_get, on_reload, w};
+    const struct admin_hooks hooks = {.on_get = on_get, .on_reload = on_reload, .arg = w};
     struct diag diag;
     int fd = -1;
 
@@ -429,7 +429,7 @@ the_socket_file_goes_with_the_gateway(void **state)
 static int
 listen_again(struct world *w, struct admin **ret, bool takes_over, char *error, size_t size)
 {
-    const struct admin_hooks hooks = {on_get, on_reload, w};
+    const struct admin_hooks hooks = {.on_get = on_get, .on_reload = on_reload, .arg = w};
     struct diag diag;
     int rc;
 
