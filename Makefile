@@ -126,10 +126,22 @@ demo-pki: ## make build/demo/: certificates, keys and lists of the demo
 	$(Q)$(MAKE) -j$(JOBS) $(BUILD)/mkpki
 	$(BUILD)/mkpki demo $(BUILD)/demo
 
-bench: ## measure side by side with nginx and HAProxy
-	$(Q)sh deploy/deps.sh build bench
-	$(Q)$(MAKE) -j$(JOBS) all
+bench: bench-programs ## measure side by side with nginx, HAProxy and nghttpx
 	$(Q)sh bench/run.sh
+	$(Q)sh bench/lists.sh
+
+# One row of it: bench-handshake, bench-h1, ...
+BENCH_ROWS := handshake clients crl resumed h1 h2 download upload latency idle
+.PHONY: bench-programs bench-lists $(addprefix bench-,$(BENCH_ROWS))
+$(addprefix bench-,$(BENCH_ROWS)): bench-%: bench-programs
+	$(Q)sh bench/run.sh $*
+
+bench-lists: bench-programs ## what a revocation list of a million entries costs
+	$(Q)sh bench/lists.sh
+
+bench-programs:
+	$(Q)sh deploy/deps.sh build bench
+	$(Q)$(MAKE) -j$(JOBS) all $(BUILD)/crl_load
 
 asan: ## build everything with AddressSanitizer and UBSan into build/asan/
 	$(Q)$(MAKE) -j$(JOBS) VARIANT=asan all test-programs
@@ -195,7 +207,7 @@ replay: ## feed the fuzz corpus and every past crash to the parsers, with ASan a
 check: lint unit ## lint and unit: the quick round before a commit
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 clean: ## remove build/
 	rm -rf $(BUILD)
@@ -270,6 +282,7 @@ endef
 $(eval $(call tool,execute-api,$(EMULATOR)))
 $(eval $(call tool,loadgen,$(LOADGEN)))
 $(eval $(call tool,mkpki,$(PKI)))
+$(eval $(call tool,crl_load,bench/crl_load.c))
 
 # A unit test links the floors that the file it tests may use, and no others: a test of a low
 # floor is built and run while a higher one is broken, and a call upwards does not link. Nor

@@ -5,6 +5,7 @@
 # Everything lies in $work; what runs there is in NAME.pid and NAME.port.
 
 build=${BUILD:-build}
+program=${SALLYPORT_BIN:-$build/sallyport}
 bench=$(dirname "$0")
 work=$(mktemp -d) && chmod 755 "$work" || exit 1
 pki=$work/pki
@@ -24,6 +25,14 @@ die() {
 
 say() {
     printf '%s\n' "$*" >&2
+}
+
+# The commit that is measured; "-changed" when src is not as committed.
+commit_name() {
+    commit=$(git -C "$bench" rev-parse --short HEAD 2>/dev/null || echo unknown)
+    [ -z "$(git -C "$bench" status --porcelain -uno -- ../src 2>/dev/null)" ] ||
+        commit=$commit-changed
+    printf '%s' "$commit"
 }
 
 # is_listening PORT
@@ -145,17 +154,17 @@ conf_make() {
         >"$work/$1.conf"
 }
 
-# gateway_start NAME CRL : NAME is a peer, or sallyport+log.
+# gateway_start NAME CRL : NAME is a peer, behind a plus what sets it apart.
 gateway_start() {
     port_pick >"$work/$1.port"
-    conf_make "$1" "${1%+log}" "$2"
+    conf_make "$1" "${1%%+*}" "$2"
     case $1 in
     nginx) start nginx $gateway_core "$(command -v nginx || echo /usr/sbin/nginx)" \
         -e "$work/nginx.log" -p "$work" -c "$work/nginx.conf" ;;
     haproxy) start haproxy $gateway_core "$(command -v haproxy || echo /usr/sbin/haproxy)" \
         -db -f "$work/haproxy.conf" ;;
     nghttpx) start nghttpx $gateway_core nghttpx --conf="$work/nghttpx.conf" ;;
-    sallyport*) start "$1" $gateway_core "${SALLYPORT:-$build/sallyport}" run -c "$work/$1.conf" ;;
+    sallyport*) start "$1" $gateway_core "$program" run -c "$work/$1.conf" ;;
     *) die "there is no gateway $1" ;;
     esac
 }
@@ -168,4 +177,16 @@ load() {
     taskset -c $load_core "$build/loadgen" --ca "$pki/root.pem" --header "$api_header" --tls 1.3 \
         --watch "$(pids_of "$(cat "$work/$name.pid")" | sed 's/ *$//; s/ /,/g')" "$@" \
         "https://localhost:$(cat "$work/$name.port")$url_path"
+}
+
+# section_write NAME FILE : FILE takes the place of what stands between the marks NAME.
+section_write() {
+    awk -v section="$2" -v name="$1" '
+        index($0, "<!-- " name " end -->") { inside = 0 }
+        !inside { print }
+        index($0, "<!-- " name " begin -->") {
+            inside = 1
+            while ((getline line < section) > 0)
+                print line
+        }' "$bench/README.md" >"$work/README.md" && cat "$work/README.md" >"$bench/README.md"
 }

@@ -5,9 +5,10 @@
 # in that file. Without gnuplot the plots stay as they are.
 set -u
 
-bench=$(dirname "$0")
+# shellcheck source=bench/gateways.sh
+. "$(dirname "$0")/gateways.sh"
+
 results=$1
-work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 
 awk -f "$bench/cell.awk" "$results" >"$work/cells" || exit 1
@@ -31,15 +32,7 @@ version_of() {
     printf '![memory of an idle connection](plots/memory.svg)\n'
 } >"$work/section"
 
-# What stands between the marks is replaced.
-awk -v section="$work/section" '
-    /<!-- results end -->/ { inside = 0 }
-    !inside { print }
-    /<!-- results begin -->/ {
-        inside = 1
-        while ((getline line < section) > 0)
-            print line
-    }' "$bench/README.md" >"$work/README.md" && cat "$work/README.md" >"$bench/README.md"
+section_write results "$work/section"
 
 if command -v gnuplot >/dev/null 2>&1; then
     mkdir -p "$bench/plots"

@@ -21,8 +21,7 @@ all_rows='handshake clients crl resumed h1 h2 download upload latency idle'
 rows=${*:-$all_rows}
 body_bytes=10485760
 run=$(date +%s)
-commit=$(git -C "$bench" rev-parse --short HEAD 2>/dev/null || echo unknown)
-[ -z "$(git -C "$bench" status --porcelain -uno -- ../src 2>/dev/null)" ] || commit=$commit-changed
+commit=$(commit_name)
 results=$bench/results/$commit.jsonl
 
 # measure ROW GATEWAY : one cell.
@@ -87,8 +86,8 @@ row() {
 }
 
 [ "$(nproc)" -ge 2 ] || die 'two processors are needed: one for the gateway, one for the load'
-for program in sallyport loadgen mkpki execute-api; do
-    [ -x "$build/$program" ] || die "$build/$program is not there; run make"
+for each in sallyport loadgen mkpki execute-api; do
+    [ -x "$build/$each" ] || die "$build/$each is not there; run make"
 done
 for row in $rows; do
     case " $all_rows " in *" $row "*) ;; *) die "there is no row $row; there are $all_rows" ;; esac

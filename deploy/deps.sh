@@ -13,7 +13,7 @@ MODULES='openssl libnghttp2 libcurl libevent yaml-0.1 cmocka'
 BUILD='gcc libc6-dev make pkg-config libssl-dev libnghttp2-dev libcurl4-openssl-dev libevent-dev
     libyaml-dev libcmocka-dev curl ca-certificates'
 TEST='clang-format-14 universal-ctags shellcheck'
-BENCH='nginx haproxy nghttp2-client'
+BENCH='nginx haproxy nghttp2-proxy gnuplot-nox'
 FUZZ='clang clang-tidy'
 # Each of these pins the library of its own version, so raising it raises the library.
 FRESH='libssl-dev libnghttp2-dev libcurl4-openssl-dev libevent-dev'
@@ -111,7 +111,9 @@ hold_services() {
 install_packages() {
     say "installing: $*"
     held=
-    case " $* " in *' nginx '* | *' haproxy '*) hold_services && held=yes ;; esac
+    case " $* " in
+    *' nginx '* | *' haproxy '* | *' nghttp2-proxy '*) hold_services && held=yes ;;
+    esac
     apt install --no-install-recommends "$@"
     status=$?
     if [ $status != 0 ] && [ -z "$updated" ]; then
@@ -122,9 +124,11 @@ install_packages() {
     fi
     if [ -n "$held" ]; then
         as_root rm -f /usr/sbin/policy-rc.d
-        for service in nginx haproxy; do
+        for service in nginx haproxy nghttpx; do
+            package=$service
+            [ $service = nghttpx ] && package=nghttp2-proxy
             case " $* " in
-            *" $service "*) as_root systemctl disable "$service" >/dev/null 2>&1 ;;
+            *" $package "*) as_root systemctl disable "$service" >/dev/null 2>&1 ;;
             esac
         done
     fi

@@ -14,6 +14,15 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+static volatile sig_atomic_t is_told_to_end;
+
+/* INT and TERM: the run is over now, with its report. */
+static void
+on_signal(int signo)
+{
+    is_told_to_end = signo;
+}
+
 bool
 lg_may_start(struct lg_load *l, int64_t *ret_start_us)
 {
@@ -152,7 +161,7 @@ is_over(struct lg_load *l)
 {
     bool enough = l->opt.requests > 0 && l->started >= l->opt.requests;
 
-    if (l->now_us >= l->end_us)
+    if (l->now_us >= l->end_us || is_told_to_end)
         return true;
     if (l->opt.hold_us > 0 && l->hold_end_us > 0 && l->now_us >= l->hold_end_us)
         return true;
@@ -295,6 +304,8 @@ void
 lg_run(struct lg_load *l)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
     raise_file_limit(&l->opt);
     memset(l->block, 'x', sizeof(l->block));
     l->stats = xcalloc(1, sizeof(*l->stats));

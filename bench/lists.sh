@@ -1,0 +1,174 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# lists.sh : what a revocation list of BENCH_CRL_ENTRIES (1000000) entries costs Sallyport: to
+# load, in a handshake, while it is replaced under load, and after BENCH_RELOADS (100) of that.
+# Writes bench/results/COMMIT.lists.json and its table in bench/README.md.
+set -u
+
+# shellcheck source=bench/gateways.sh
+. "$(dirname "$0")/gateways.sh"
+
+entries=${BENCH_CRL_ENTRIES:-1000000}
+seconds=${BENCH_SECONDS:-3}
+rounds=${BENCH_ROUNDS:-3}
+reloads=${BENCH_RELOADS:-100}
+probed=20
+probe_rate=1000
+results=$bench/results/$(commit_name).lists.json
+
+# number KEY FILE : the first number behind that key.
+number() {
+    sed -n "s/.*\"$1\": *\\([0-9.]*\\).*/\\1/p" "$2" | head -n 1
+}
+
+# median : of the numbers on standard input, one a line.
+median() {
+    sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+resident() {
+    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$1/status"
+}
+
+# handshakes NAME : CPU microseconds of one.
+handshakes() {
+    load "$1" /bytes/1024 --cert "$pki/clients/client00000.pem" \
+        --key "$pki/clients/client00000.key" --handshake full --connections 16 --warmup 0.7 \
+        --duration "$seconds" >"$work/load.json" || die "no figures of $1"
+    sed 's/.*"watched":{"cpu_us":\([0-9]*\).*/\1/' "$work/load.json" |
+        awk -v requests="$(number requests "$work/load.json")" '{ printf "%.1f\n", $1 / requests }'
+}
+
+# The same gateway without and with the list, in turns.
+compare_handshakes() {
+    gateway_start sallyport+without ''
+    gateway_start sallyport+with crl
+    round=1
+    while [ $round -le "$rounds" ]; do
+        for each in without with; do
+            handshakes "sallyport+$each" >>"$work/$each"
+            say "  handshake $each the list $round/$rounds  $(tail -n 1 "$work/$each") us"
+        done
+        round=$((round + 1))
+    done
+    stop sallyport+without
+    stop sallyport+with
+}
+
+# reload NUMBER : another list of that number takes the place of the last.
+reload() {
+    cp "$work/next/$1.pem" "$pki/inter.crl.new" && mv "$pki/inter.crl.new" "$pki/inter.crl.pem"
+    "$program" reload -c "$work/sallyport.conf" >"$work/reload.out" 2>&1 ||
+        die 'a reload was refused' "$work/reload.out"
+}
+
+# list_next NUMBER
+list_next() {
+    mkdir -p "$work/next"
+    "$build/mkpki" crl --ca "$pki/inter.pem" --entries "$entries" --number "$1" --seed "$1" \
+        --out "$work/next/$1.pem" || die 'the list could not be made'
+}
+
+# probe FILE : requests at a fixed rate until probe_end; processor of the load.
+probe_begin() {
+    taskset -c $load_core "$build/loadgen" --ca "$pki/root.pem" --tls 1.3 \
+        --header "$api_header" --cert "$pki/clients/client00000.pem" \
+        --key "$pki/clients/client00000.key" --connections 4 --rate $probe_rate --warmup 1 \
+        --duration 3600 --timeout 60000 \
+        "https://localhost:$(cat "$work/sallyport.port")/bytes/16" >"$1" 2>"$work/probe.err" &
+    probe=$!
+    started_probe=yes
+}
+
+probe_end() {
+    kill -TERM "$probe" 2>/dev/null
+    wait "$probe" 2>/dev/null
+    started_probe=
+}
+
+# slowest FILE
+slowest() {
+    sed 's/.*"latency_us":{[^}]*"max":\([0-9]*\).*/\1/' "$1"
+}
+
+# Requests at a fixed rate while lists are replaced, then the rest of the reloads. Lists are read
+# on a thread of their own, so the gateway gets both processors here.
+reload_under_load() {
+    say "bench: making $probed lists"
+    i=2
+    while [ $i -le $((probed + 1)) ]; do
+        list_next $i
+        i=$((i + 1))
+    done
+    gateway_start sallyport crl
+    pid=$(cat "$work/sallyport.pid")
+    taskset -a -cp "$gateway_core,$load_core" "$pid" >"$work/taskset.out"
+    probe_begin "$work/quiet.json"
+    sleep $((seconds + 1))
+    probe_end
+    before=$(resident "$pid")
+    probe_begin "$work/busy.json"
+    sleep 1.5
+    i=2
+    while [ $i -le $((probed + 1)) ]; do
+        reload $i
+        i=$((i + 1))
+    done
+    probe_end
+    say "  $probed reloads: slowest request $(slowest "$work/busy.json") us, without" \
+        "$(slowest "$work/quiet.json") us"
+    while [ $i -le $((reloads + 1)) ]; do
+        list_next $i
+        reload $i
+        rm -f "$work/next/$i.pem"
+        i=$((i + 1))
+    done
+    after=$(resident "$pid")
+    stop sallyport
+}
+
+report() {
+    without=$(median <"$work/without")
+    with=$(median <"$work/with")
+    cat <<END
+| a list of $entries entries | |
+|---|---|
+| to read, check and index | $(number load_seconds "$work/load_once.json") s |
+| an unchanged list again | $(number reload_unchanged_seconds "$work/load_once.json") s |
+| resident growth by it | $(number resident_growth_bytes "$work/load_once.json") bytes, \
+$(number bytes_per_entry "$work/load_once.json") per entry; at the peak \
+$(number peak_growth_bytes "$work/load_once.json") |
+| one lookup, listed and not | $(number lookup_listed_ns "$work/load_once.json") ns, \
+$(number lookup_unlisted_ns "$work/load_once.json") ns |
+| CPU time of a full handshake + one GET without and with it | $without us, $with us |
+| slowest of $(number requests "$work/busy.json") requests at $probe_rate/s during $probed \
+reloads | $(slowest "$work/busy.json") us ($(slowest "$work/quiet.json") us of \
+$(number requests "$work/quiet.json") without reloads) |
+| requests that failed meanwhile | $(number failed "$work/busy.json") |
+| resident growth after $reloads reloads, each of another list | $((after - before)) bytes |
+END
+}
+
+trap '[ -z "$started_probe" ] || probe_end; stop_all; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+started_probe=
+for each in sallyport loadgen mkpki execute-api crl_load; do
+    [ -x "$build/$each" ] || die "$build/$each is not there; run make bench-lists"
+done
+mkdir -p "$bench/results"
+say "bench: a list of $entries entries"
+taskset -c $gateway_core "$build/crl_load" "$entries" >"$work/load_once.json" ||
+    die 'the list was not loaded'
+pki_make 1
+lists_make "$entries" 1
+origin_start
+compare_handshakes
+reload_under_load
+report >"$work/section"
+printf '{"commit":"%s","load":%s,"handshake_us_without":%s,"handshake_us_with":%s,"quiet":%s,%s}\n' \
+    "$(commit_name)" "$(cat "$work/load_once.json")" "$without" "$with" \
+    "$(cat "$work/quiet.json")" "\"during_reloads\":$(cat "$work/busy.json"),\
+\"reloads\":$reloads,\"resident_growth_bytes\":$((after - before))" >"$results"
+section_write lists "$work/section"
+cat "$work/section"
