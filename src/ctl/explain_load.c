@@ -191,7 +191,9 @@ find_policy(struct explain *e, struct diag *diag)
         return GW_E_CONFIG;
     }
     e->sni = host;
-    e->policy = site_policy_find(e->listener, host);
+    /* Without a name a client meets the strictest policy, as in the handshake. */
+    e->policy = host.len > 0 ? site_policy_find(e->listener, host)
+                             : &e->listener->policies[e->listener->strictest];
     e->mode = e->policy->mode;
     e->verify = e->policy->verify;
     if (e->policy->trust_index >= 0)

@@ -101,10 +101,20 @@ text_verdict(const struct explain *e, FILE *out)
         fprintf(out, "  %.*s\n", STR_ARG(e->detail));
 }
 
+/* Empty when none was needed. */
+static struct str
+exception_text(const struct explain *e, char text[EXCEPTION_TEXT_MAX])
+{
+    text[0] = '\0';
+    if (e->is_admitted && e->verdict.exception != NULL)
+        exception_describe(e->verdict.exception, text);
+    return str_from(text);
+}
+
 static void
 text_context(const struct explain *e, FILE *out)
 {
-    char name[CERT_TEXT_MAX];
+    char name[CERT_TEXT_MAX], exception[EXCEPTION_TEXT_MAX];
 
     cert_describe(e->leaf, name);
     fprintf(out, "\n  certificate  %s\n  judged at    ", name);
@@ -116,6 +126,8 @@ text_context(const struct explain *e, FILE *out)
     if (e->trust != NULL)
         fprintf(out, "  trust store  %s, %zu authorities, %zu revocation lists\n",
                 trust_name(e->trust), trust_ca_count(e->trust), trust_crl_count(e->trust));
+    if (exception_text(e, exception).len > 0)
+        fprintf(out, "  exception    %s\n", exception);
 }
 
 static void
@@ -290,6 +302,8 @@ json_request(const struct explain *e, FILE *out)
 void
 explain_print_json(const struct explain *e, FILE *out)
 {
+    char exception[EXCEPTION_TEXT_MAX];
+
     fprintf(out, "{\"verdict\":\"%s\"", e->is_admitted ? "admit" : "refuse");
     json_str(out, "reason", e->is_admitted ? STR("") : str_from(reason_token(e->reason)));
     json_str(out, "detail", e->detail);
@@ -300,6 +314,7 @@ explain_print_json(const struct explain *e, FILE *out)
     json_str(out, "listener", e->listener != NULL ? e->listener->name : STR(""));
     json_str(out, "sni", e->sni);
     json_str(out, "trust_store", str_from(e->trust != NULL ? trust_name(e->trust) : NULL));
+    json_str(out, "exception", exception_text(e, exception));
     json_chain(e, out);
     json_steps(e, out);
     json_request(e, out);
