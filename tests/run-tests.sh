@@ -8,6 +8,7 @@
 # a line; a shell script that prints no TAP is one test, passed when it exits 0. One line a
 # program, the output of those that failed, and last `N passed, N failed`. Exit 1 if any failed.
 #
+# BROKEN_BUILD not empty counts as a failure: what runs may be older than its source.
 # TEST_TIMEOUT is the limit of one program in seconds, 300.
 set -u
 
@@ -102,6 +103,10 @@ for word in "$@"; do
     *) tier=$word ;;
     esac
 done
+if [ -n "${BROKEN_BUILD:-}" ]; then
+    echo "FAIL build     not all programs could be built, see above"
+    failed=$((failed + 1))
+fi
 [ "$skipped" = 0 ] || printf '%d skipped\n' "$skipped"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]
