@@ -170,12 +170,14 @@ format: ## clang-format over all C files
 
 install: all ## install the program, its unit files and example configuration
 	install -D -m 0755 $(BUILD)/sallyport $(DESTDIR)$(PREFIX)/sbin/sallyport
-	$(Q)for f in conf/minimal.yaml conf/sallyport.yaml; do \
-		[ ! -f $$f ] || install -D -m 0644 $$f \
-		$(DESTDIR)/etc/sallyport/examples/$${f#conf/}; done
-	$(Q)for f in deploy/*.service deploy/*.socket; do \
-		[ ! -f $$f ] || install -D -m 0644 $$f \
-		$(DESTDIR)/usr/lib/systemd/system/$${f#deploy/}; done
+	$(call install_data,conf/minimal.yaml,/etc/sallyport/examples/minimal.yaml)
+	$(call install_data,conf/sallyport.yaml,/etc/sallyport/examples/sallyport.yaml)
+	$(call install_data,deploy/sallyport.service,/usr/lib/systemd/system/sallyport.service)
+	$(call install_data,deploy/sallyport.socket,/usr/lib/systemd/system/sallyport.socket)
+	$(call install_data,deploy/sallyport.sysusers,/usr/lib/sysusers.d/sallyport.conf)
+	$(call install_data,deploy/sallyport.logrotate,/etc/logrotate.d/sallyport)
+
+install_data = $(if $(wildcard $(1)),install -D -m 0644 $(1) $(DESTDIR)$(2))
 
 deps: ## install and upgrade the packages that building and testing need
 	$(Q)sh deploy/deps.sh build test
