@@ -192,14 +192,15 @@ conn_log_end(struct conn *c)
 static int conn_write(struct conn *c);
 
 /* Last words to a client that is cut off for a reason it should know: GOAWAY, close_notify. As far
- * as the socket takes them now. */
+ * as the socket takes them now. An HTTP/1 response may end with the connection: when it was cut,
+ * close_notify would make it whole. */
 static void
-conn_farewell(struct conn *c)
+conn_farewell(struct conn *c, bool is_cut)
 {
     c->is_stepping = true; /* whatever fails in here, the connection is being closed */
     c->codec->drain(c);
     c->codec->collect(c);
-    if (conn_write(c) == 0)
+    if (conn_write(c) == 0 && !(is_cut && c->codec == &codec_h1))
         (void)!tls_shutdown(c->tls);
     c->is_stepping = false;
 }
@@ -209,6 +210,7 @@ conn_close_now(struct conn *c)
 {
     struct worker *w = c->w;
     enum conn_end end = c->end;
+    bool is_cut = c->stream_count > 0 || c->wants_abort;
 
     list_for_each_safe (node, &c->streams)
         stream_cancel(container_of(node, struct stream, link),
@@ -217,7 +219,7 @@ conn_close_now(struct conn *c)
         conn_leave_handshake(c);
     if (c->state == CONN_OPEN &&
         (end == CONN_END_REVOKED || end == CONN_END_POLICY || end == CONN_END_DRAINED))
-        conn_farewell(c);
+        conn_farewell(c, is_cut);
     conn_log_end(c);
     if (c->codec != NULL)
         c->codec->done(c);
