@@ -288,7 +288,16 @@ stream_choose(struct stream *s, const struct rule_action *action)
     return NULL;
 }
 
-/* Borrows a connection and gives it the request's head. */
+/* No byte of a body, and no last chunk either, has to follow the head. */
+static bool
+stream_has_no_body(const struct stream *s)
+{
+    return s->req.framing == FRAMING_NONE ||
+           (s->req.framing == FRAMING_LENGTH && s->req.content_length == 0);
+}
+
+/* Borrows a connection and gives it the request's head. What an earlier attempt was given is gone
+ * with it, the end of an empty body included. */
 static void
 stream_dispatch(struct stream *s, bool wants_new)
 {
@@ -296,6 +305,7 @@ stream_dispatch(struct stream *s, bool wants_new)
     int r = upstream_acquire(s->upstream, s, wants_new, &s->uconn);
 
     s->attempts++;
+    s->body_end_sent = stream_has_no_body(s);
     if (r != 0) {
         s->uconn = NULL;
         stream_refuse(s, r == GW_E_SYS ? 502 : 503,
