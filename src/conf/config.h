@@ -250,6 +250,10 @@ struct config {
     struct config_target_group *target_groups;
     size_t target_group_count;
     struct config_logging logging;
+    /* Not from the file: what the control plane remembers of lists; borrowed. */
+    const struct trust_floor *list_floors;
+    size_t list_floor_count;
+    const char *list_floors_file;
 };
 
 /* Reads and checks the file. GW_E_CONFIG with every error in diag; warnings may be there on

@@ -208,6 +208,9 @@ build_trust(struct snapshot_job *job, struct files *f, struct trust **ret)
         .crl_grace_s = store->crl_grace_ms / 1000,
         .max_chain_depth = (int)store->max_chain_depth,
         .crls_configured = store->crl_count > 0,
+        .floors = f->job->config->list_floors,
+        .floor_count = f->job->config->list_floor_count,
+        .floors_file = f->job->config->list_floors_file,
         .exceptions = exceptions,
         .exception_count = store->exception_count,
     };

@@ -186,6 +186,7 @@ on_reload_done(void *arg, const struct reload_outcome *outcome)
 
     if (g->phase == GATEWAY_SERVING && outcome->number > 1)
         notify_send("READY=1");
+    supply_loaded(g->supply, outcome->is_loaded);
     admin_reload_done(g->admin, outcome->number, outcome->is_loaded, outcome->text);
 }
 
@@ -262,6 +263,7 @@ on_commit(void *arg, uint64_t generation)
     struct gateway *g = arg;
 
     generation_commit(g, generation);
+    gateway_lists_commit(g);
     if (g->phase == GATEWAY_STARTING)
         gateway_first_commit(g);
 }
@@ -378,6 +380,7 @@ gateway_start_services(struct gateway *g)
     reload_init(&g->reload, g->loop, g->worker_count, &reload_hooks);
     loop_timer_init(g->loop, &g->drain_timer, on_drain_timer, g);
     g->admin = admin_new(g->loop, &admin_hooks);
+    gateway_lists_start(g);
     g->resolver = resolver_new(g->loop, &resolve_system, &resolve_hooks);
 }
 
@@ -425,6 +428,7 @@ gateway_stop(struct gateway *g)
     g->phase = GATEWAY_STOPPING;
     handover_cancel(g->handover);
     resolver_free(g->resolver);
+    gateway_lists_stop(g);
     reload_done(&g->reload);
     admin_free(g->admin);
     gateway_close_deny(g);

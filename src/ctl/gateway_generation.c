@@ -36,9 +36,16 @@ generation_load(struct gateway *g, struct diag *diag)
 
     if (rc != 0)
         return rc;
+    rc = gateway_lists_prepare(g, config, diag);
+    if (rc != 0) {
+        config_free(config);
+        return rc;
+    }
     rc = snapshot_build(config, previous, now_s, diag, &snapshot);
     if (rc != 0)
         return rc;
+    snapshot->config->list_floors = NULL; /* those of the moment */
+    snapshot->config->list_floor_count = 0;
     g->built = mem_calloc(1, sizeof(*g->built));
     g->built->snapshot = snapshot;
     return 0;

@@ -12,10 +12,14 @@
 #include "ctl/deny.h"
 #include "ctl/gateway.h"
 #include "ctl/handover.h"
+#include "ctl/listage.h"
+#include "ctl/liststate.h"
 #include "ctl/reload.h"
 #include "ctl/resolve.h"
 #include "ctl/signals.h"
 #include "ctl/sockets.h"
+#include "ctl/supply.h"
+#include "ctl/watch.h"
 #include "obs/log_writer.h"
 
 enum gateway_phase {
@@ -72,6 +76,10 @@ struct gateway {
     struct addr admin_bound;
     struct gateway_deny deny;
     struct reload reload;
+    struct liststate list_state;
+    struct supply *supply;
+    struct watch *watch;
+    struct listage list_ages;
     struct generation *current;
     struct generation *built;   /* between build and commit */
     struct generation *retired; /* until every worker has moved on */
@@ -93,6 +101,16 @@ void generations_done(struct gateway *g);
 extern const struct reload_hooks generation_hooks; /* without arg, commit and done */
 /* g->built becomes g->current and goes to the workers. */
 void generation_commit(struct gateway *g, uint64_t generation);
+
+/* ---- gateway_lists.c ---- */
+
+/* Before a configuration is built: what is remembered of lists goes with it. At start also reads
+ * that memory and asks for lists of which there is no good copy. GW_E_CONFIG with diag filled. */
+int gateway_lists_prepare(struct gateway *g, struct config *config, struct diag *diag) GW_MUST_USE;
+void gateway_lists_start(struct gateway *g);
+/* g->current has come into use. */
+void gateway_lists_commit(struct gateway *g);
+void gateway_lists_stop(struct gateway *g);
 
 /* ---- gateway_workers.c ---- */
 

@@ -151,10 +151,37 @@ status_trusts(const struct snapshot *s, struct report *r)
     }
 }
 
+struct source_search {
+    struct str cache_path;
+    struct supply_state found;
+    bool is_found;
+};
+
 static void
-status_list(const struct trust *t, const struct crl *crl, struct report *r)
+on_searched_source(void *arg, const struct supply_state *state)
+{
+    struct source_search *search = arg;
+
+    if (!str_eq(str_from(state->cache_path), search->cache_path))
+        return;
+    search->found = *state;
+    search->is_found = true;
+}
+
+static void
+report_seen(struct report *r, const char *key, int64_t wall_s)
+{
+    report_time(r, key, wall_s == 0 ? INT64_MAX : wall_s);
+}
+
+static void
+status_list(const struct gateway *g, const struct trust *t, const struct crl *crl, struct report *r)
 {
     const struct crl_info *info = crl_info(crl);
+    struct source_search search = {.cache_path = info->file};
+    int64_t now_s = clock_wall_s(loop_now(g->loop));
+
+    supply_each(g->supply, on_searched_source, &search);
 
     report_row(r);
     report_str(r, "trust_store", str_from(trust_name(t)));
@@ -163,21 +190,63 @@ status_list(const struct trust *t, const struct crl *crl, struct report *r)
     report_str(r, "number", info->number_hex);
     report_time(r, "this_update", info->this_update_s);
     report_time(r, "next_update", info->next_update_s);
+    report_int(r, "age_seconds", now_s - info->this_update_s);
+    if (info->next_update_s == INT64_MAX)
+        report_str(r, "seconds_to_next_update", STR("-"));
+    else
+        report_int(r, "seconds_to_next_update", info->next_update_s - now_s);
     report_int(r, "bytes", (int64_t)crl_bytes(crl));
     report_str(r, "file", info->file);
+    report_str(r, "source", search.is_found ? str_from(search.found.url) : info->file);
+    report_seen(r, "last_fetch", search.is_found ? search.found.last_fetch_s : 0);
+    report_str(r, "last_error", search.is_found ? str_from(search.found.error) : STR(""));
 }
 
 static void
-status_lists(const struct snapshot *s, struct report *r)
+status_lists(const struct gateway *g, const struct snapshot *s, struct report *r)
 {
-    static const char *const columns[] = {"trust_store", "issuer",      "entries", "number",
-                                          "this_update", "next_update", "bytes",   "file"};
+    static const char *const columns[] = {
+        "trust_store", "issuer",      "entries",     "number",
+        "this_update", "next_update", "age_seconds", "seconds_to_next_update",
+        "bytes",       "file",        "source",      "last_fetch",
+        "last_error"};
 
     report_table(r, "revocation_lists", columns, array_len(columns));
     for (size_t i = 0; i < s->trust_count; i++) {
         for (size_t j = 0; j < trust_crl_count(s->trusts[i]); j++)
-            status_list(s->trusts[i], trust_crl(s->trusts[i], j), r);
+            status_list(g, s->trusts[i], trust_crl(s->trusts[i], j), r);
     }
+}
+
+struct sources_arg {
+    struct report *r;
+    int64_t now_ms;
+};
+
+static void
+on_source(void *arg, const struct supply_state *s)
+{
+    const struct sources_arg *a = arg;
+
+    report_row(a->r);
+    report_str(a->r, "source", str_from(s->url));
+    report_seen(a->r, "last_fetch", s->last_fetch_s);
+    report_seen(a->r, "last_success", s->last_success_s);
+    report_int(a->r, "asked_again_in_ms", s->next_ms > a->now_ms ? s->next_ms - a->now_ms : 0);
+    report_int(a->r, "errors", (int64_t)s->error_count);
+    report_str(a->r, "last_error", str_from(s->error));
+}
+
+/* Those without any list too. */
+static void
+status_sources(const struct gateway *g, struct report *r)
+{
+    static const char *const columns[] = {
+        "source", "last_fetch", "last_success", "asked_again_in_ms", "errors", "last_error"};
+    struct sources_arg arg = {.r = r, .now_ms = loop_now(g->loop)->mono_ms};
+
+    report_table(r, "list_sources", columns, array_len(columns));
+    supply_each(g->supply, on_source, &arg);
 }
 
 static void
@@ -285,7 +354,8 @@ status_write(const struct gateway *g, enum report_format format, FILE *out)
     if (s != NULL) {
         status_listeners(g, s, &r);
         status_trusts(s, &r);
-        status_lists(s, &r);
+        status_lists(g, s, &r);
+        status_sources(g, &r);
         status_upstreams(s, &r);
     }
     status_names(g, &r);
@@ -374,9 +444,16 @@ metric_list(FILE *out, const char *name, const struct trust *t, const struct crl
     fprintf(out, "\"} %lld\n", (long long)value);
 }
 
+/* is_entries: how many; otherwise the seconds left at now_s. */
 static void
-metrics_lists(const struct snapshot *s, bool is_entries, const char *name, FILE *out)
+metrics_lists(const struct snapshot *s, bool is_entries, int64_t now_s, FILE *out)
 {
+    const char *name =
+        is_entries ? "sallyport_crl_entries" : "sallyport_crl_seconds_to_next_update";
+
+    metric_head(out, name, "gauge",
+                is_entries ? "Serial numbers on a loaded revocation list"
+                           : "Until a loaded revocation list should be replaced");
     for (size_t i = 0; i < s->trust_count; i++) {
         for (size_t j = 0; j < trust_crl_count(s->trusts[i]); j++) {
             const struct crl_info *info = crl_info(trust_crl(s->trusts[i], j));
@@ -384,16 +461,27 @@ metrics_lists(const struct snapshot *s, bool is_entries, const char *name, FILE 
             if (is_entries)
                 metric_list(out, name, s->trusts[i], info, (int64_t)info->entry_count);
             else if (info->next_update_s != INT64_MAX)
-                metric_list(out, name, s->trusts[i], info, info->next_update_s);
+                metric_list(out, name, s->trusts[i], info, info->next_update_s - now_s);
         }
     }
+}
+
+#define FETCH_ERRORS "sallyport_crl_fetch_errors_total"
+
+static void
+on_error_count(void *arg, const struct supply_state *s)
+{
+    FILE *out = arg;
+
+    fputs(FETCH_ERRORS "{source=\"", out);
+    metric_label(out, str_from(s->url));
+    fprintf(out, "\"} %llu\n", (unsigned long long)s->error_count);
 }
 
 static void
 metrics_write(const struct gateway *g, FILE *out)
 {
-    static const char entries[] = "sallyport_revocation_list_entries";
-    static const char next[] = "sallyport_revocation_list_next_update_seconds";
+    int64_t now_s = clock_wall_s(loop_now(g->loop));
     struct metrics sum;
 
     sum_metrics(g, &sum);
@@ -402,10 +490,10 @@ metrics_write(const struct gateway *g, FILE *out)
     if (g->current == NULL)
         return;
     metrics_certificates(g->current->snapshot, out);
-    metric_head(out, entries, "gauge", "Serial numbers on a loaded revocation list");
-    metrics_lists(g->current->snapshot, true, entries, out);
-    metric_head(out, next, "gauge", "When a loaded revocation list should be replaced");
-    metrics_lists(g->current->snapshot, false, next, out);
+    metrics_lists(g->current->snapshot, true, now_s, out);
+    metrics_lists(g->current->snapshot, false, now_s, out);
+    metric_head(out, FETCH_ERRORS, "counter", "Fetches of a list that brought no good one");
+    supply_each(g->supply, on_error_count, out);
 }
 
 /* ---- paths --------------------------------------------------------------------------------- */

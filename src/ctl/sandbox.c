@@ -6,7 +6,9 @@
  */
 #include "ctl/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -89,4 +91,33 @@ sandbox_become(const char *user, const char *group, const char *file, struct dia
     /* The change of identity made the process dumpable again. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     return 0;
+}
+
+int
+sandbox_give_folder(const char *dir, const char *user, const char *group, const char *file,
+                    struct diag *diag)
+{
+    struct passwd id;
+    struct dirent *entry;
+    DIR *open_dir;
+    int rc = identity_find(user, group, file, diag, &id);
+    bool is_given;
+
+    if (rc != 0)
+        return rc;
+    open_dir = opendir(dir);
+    if (open_dir == NULL)
+        return errno == ENOENT ? 0 : GW_E_SYS;
+    is_given = fchown(dirfd(open_dir), id.pw_uid, id.pw_gid) == 0;
+    while ((entry = readdir(open_dir)) != NULL) {
+        if (entry->d_name[0] != '.')
+            is_given &= fchownat(dirfd(open_dir), entry->d_name, id.pw_uid, id.pw_gid,
+                                 AT_SYMLINK_NOFOLLOW) == 0;
+    }
+    closedir(open_dir);
+    if (is_given)
+        return 0;
+    diag_error(diag, file, 0, 0, "run_as: %s cannot be given to %s: %s", dir, user,
+               strerror(errno));
+    return GW_E_CONFIG;
 }

@@ -21,4 +21,8 @@ bool sandbox_is_root(void);
 int sandbox_become(const char *user, const char *group, const char *file,
                    struct diag *diag) GW_MUST_USE;
 
+/* Every file in dir, and dir, to that user. A folder that is not there is no error. */
+int sandbox_give_folder(const char *dir, const char *user, const char *group, const char *file,
+                        struct diag *diag) GW_MUST_USE;
+
 #endif

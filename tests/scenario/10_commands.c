@@ -442,7 +442,7 @@ admin_pages_are_there(void **state)
     assert_false(says(&body, "BEGIN"));
     assert_int_equal(gateway_admin_get(g, "/metrics", &body), 200);
     assert_true(says(&body, "\nsallyport_ready 1\n"));
-    assert_true(says(&body, "sallyport_revocation_list_entries{trust_store=\"partners\""));
+    assert_true(says(&body, "sallyport_crl_entries{trust_store=\"partners\""));
     bytes_free(&body);
     assert_int_equal(gateway_stop(g), 0);
     assert_int_equal(mkdir(w->dir, 0700), 0);
