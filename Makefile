@@ -72,7 +72,8 @@ archive = $(O)/lib/lib$(1).a
 BUILT_FLOORS := $(foreach f,$(FLOORS),$(if $(call floor_sources,$(f)),$(f)))
 ARCHIVES := $(foreach f,$(BUILT_FLOORS),$(call archive,$(f)))
 
-SUPPORT := $(sort $(filter-out tests/support/replay_main.c,$(wildcard tests/support/*.c)))
+SUPPORT := $(sort $(filter-out tests/support/replay_main.c tests/support/count_preload.c,\
+	$(wildcard tests/support/*.c)))
 LIBTEST := $(O)/lib/libtest.a
 UNIT := $(sort $(wildcard tests/unit/test_*.c))
 GOLDEN := $(sort $(wildcard tests/golden/*.c))
@@ -168,16 +169,9 @@ tidy: ## clang-tidy over src/
 format: ## clang-format over all C files
 	$(Q)sh tests/lint/format.sh --fix
 
-install: all ## install the program, its unit files and example configuration
+install: all ## install the program, units and examples below DESTDIR and PREFIX
 	install -D -m 0755 $(BUILD)/sallyport $(DESTDIR)$(PREFIX)/sbin/sallyport
-	$(call install_data,conf/minimal.yaml,/etc/sallyport/examples/minimal.yaml)
-	$(call install_data,conf/sallyport.yaml,/etc/sallyport/examples/sallyport.yaml)
-	$(call install_data,deploy/sallyport.service,/usr/lib/systemd/system/sallyport.service)
-	$(call install_data,deploy/sallyport.socket,/usr/lib/systemd/system/sallyport.socket)
-	$(call install_data,deploy/sallyport.sysusers,/usr/lib/sysusers.d/sallyport.conf)
-	$(call install_data,deploy/sallyport.logrotate,/etc/logrotate.d/sallyport)
-
-install_data = $(if $(wildcard $(1)),install -D -m 0644 $(1) $(DESTDIR)$(2))
+	$(Q)sh deploy/install.sh '$(DESTDIR)' '$(PREFIX)'
 
 deps: ## install and upgrade the packages that building and testing need
 	$(Q)sh deploy/deps.sh build test
@@ -307,6 +301,13 @@ $(foreach u,$(patsubst tests/unit/%.c,%,$(UNIT)),$(eval $(call unit_program,$(u)
 $(GOLDEN_PROGRAMS) $(SCENARIO_PROGRAMS): $(O)/%: $(O)/obj/tests/%.o $(LIBTEST) $(ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(call link,$^ $(CMOCKA_LIBS) $(PACKAGE_LIBS) -lm)
+
+# Counts allocations and system calls of the release program; never built with a sanitizer.
+$(BUILD)/count_preload.so: tests/support/count_preload.c tests/support/count_preload.h
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) \
+		-o $@.$$$$ $< && mv -f $@.$$$$ $@
+$(O)/scenario/70_budget: | $(BUILD)/count_preload.so
 
 $(REPLAY_PROGRAMS): $(O)/replay/%: $(O)/obj/tests/fuzz/%.o $(O)/obj/tests/support/replay_main.o \
 		$(LIBTEST) $(ARCHIVES)
