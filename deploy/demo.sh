@@ -61,9 +61,14 @@ print_commands() {
     try 'issued by an authority that is not in the trust store' untrusted 8443 /widgets
     try 'a certificate for servers' server-only 8443 /widgets
     try 'no certificate' '' 8443 /widgets
-    printf '\n  # why, without a connection\n  %s explain -c conf/demo.yaml --cert %s\n' \
+    printf '\n  # why, step by step and without a connection\n'
+    printf '  %s explain -c conf/demo.yaml --listener verify --cert %s\n' \
         "$build/sallyport" "$demo/revoked.pem"
-    printf '\n  # is it well\n  curl http://127.0.0.1:9901/healthz\n\n'
+    printf '\n  # is it well; what does it do (or in a browser: http://127.0.0.1:9901/status)\n'
+    printf '  curl http://127.0.0.1:9901/healthz\n  %s status -c conf/demo.yaml\n' \
+        "$build/sallyport"
+    printf '\n  # one line a connection, refused ones too; and one line a request\n'
+    printf '  cat %s\n  cat %s\n\n' "$demo/connection.log" "$demo/access.log"
 }
 
 for program in sallyport execute-api mkpki; do
