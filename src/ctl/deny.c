@@ -155,8 +155,9 @@ log_ended(const struct deny_book *b, int64_t now_s)
         const struct deny_entry *e = deny_list_at(b->list, i);
 
         if (e->until_s <= now_s)
-            log_event(LOG_WARN, "deny", "%.*s is no longer denied: it was %s, why: %.*s",
-                      STR_ARG(e->what), until_text(e->until_s, text), STR_ARG(e->why));
+            log_event(LOG_WARN, "deny", "%.*s is no longer denied: it was %s%s%.*s",
+                      STR_ARG(e->what), until_text(e->until_s, text),
+                      e->why.len > 0 ? ", why: " : "", STR_ARG(e->why));
     }
 }
 
@@ -347,8 +348,9 @@ add_entry(struct deny_book *b, const struct deny_entry *e, const char *who, char
             text_of("the deny list is full: %d entries; nothing was added\n", DENY_ENTRIES_MAX);
         return DENY_FULL;
     }
-    log_event(LOG_WARN, "deny", "%.*s is denied %s, %s by %s, why: %.*s", STR_ARG(e->what),
-              until_text(e->until_s, until), was_there ? "changed" : "added", who, STR_ARG(e->why));
+    log_event(LOG_WARN, "deny", "%.*s is denied %s, %s by %s%s%.*s", STR_ARG(e->what),
+              until_text(e->until_s, until), was_there ? "changed" : "added", who,
+              e->why.len > 0 ? ", why: " : "", STR_ARG(e->why));
     saved = save(b, list);
     *ret_text = text_of("%.*s is denied %s\n", STR_ARG(e->what), until_text(e->until_s, until));
     if (saved != 0) {

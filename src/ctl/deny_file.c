@@ -20,6 +20,8 @@
     "put " DENY_COPY_NAME " from the same folder in its place, or remove both to begin with " \
     "an empty deny list"
 
+#define END_TEXT_MAX 48
+
 struct deny_reader {
     struct str text; /* the whole file */
     const char *path;
@@ -83,29 +85,23 @@ parse_entry(struct deny_reader *r, struct str line)
     return 0;
 }
 
-/* Against accidents, not against who can write the file. */
-static uint64_t
-check_value(struct str text)
+/* "3 0123456789abcdef": entries, and a check of all the bytes above. */
+static void
+end_text(size_t count, struct str above, char text[END_TEXT_MAX])
 {
-    static const uint64_t key[2] = {0};
+    static const uint64_t key[2] = {0}; /* against accidents, not against who can write the file */
 
-    return siphash24(key, text.ptr, text.len);
+    (void)snprintf(text, END_TEXT_MAX, "%zu %016" PRIx64, count,
+                   siphash24(key, above.ptr, above.len));
 }
 
-/* "# end: 3 0123456789abcdef": entries, and a check of all the bytes above. */
 static int
 parse_end(struct deny_reader *r, struct str line, struct str rest)
 {
-    ptrdiff_t space = str_chr(rest, ' ');
-    struct str above = str_sub(r->text, 0, (size_t)(line.ptr - r->text.ptr));
-    uint64_t n, check;
+    char want[END_TEXT_MAX];
 
-    if (space < 0 || str_parse_u64(str_sub(rest, 0, (size_t)space), DENY_ENTRIES_MAX, &n) != 0 ||
-        str_parse_hex_u64(str_sub(rest, (size_t)space + 1, SIZE_MAX), UINT64_MAX, &check) != 0)
-        return line_refuse(r, "is not as the gateway wrote it");
-    if (n != r->line_count)
-        return line_refuse(r, "another number of entries is above it");
-    if (check != check_value(above))
+    end_text(r->line_count, str_sub(r->text, 0, (size_t)(line.ptr - r->text.ptr)), want);
+    if (!str_eq(rest, str_from(want)))
         return line_refuse(r, "what is above it is not as the gateway wrote it");
     r->is_ended = true;
     return 0;
@@ -239,6 +235,7 @@ void
 deny_file_write(const struct deny_list *d, FILE *out)
 {
     char *text = NULL;
+    char end[END_TEXT_MAX];
     size_t len = 0;
     FILE *entries = open_memstream(&text, &len);
 
@@ -246,8 +243,8 @@ deny_file_write(const struct deny_list *d, FILE *out)
     write_entries(d, entries);
     gw_assert(fclose(entries) == 0);
     fwrite(text, 1, len, out);
-    fprintf(out, "# end: %zu %016" PRIx64 "\n", deny_list_count(d),
-            check_value(str_make(text, len)));
+    end_text(deny_list_count(d), str_make(text, len), end);
+    fprintf(out, "# end: %s\n", end);
     free(text);
 }
 

@@ -265,7 +265,10 @@ deny_show(const struct gateway *g, enum report_format format, FILE *out)
 
         report_row(&r);
         report_str(&r, "what", e->what);
-        report_time(&r, "until", e->until_s);
+        if (e->until_s == INT64_MAX && format == REPORT_TEXT)
+            report_str(&r, "until", STR("for good"));
+        else
+            report_time(&r, "until", e->until_s);
         report_time(&r, "added", e->added_s);
         report_str(&r, "why", e->why);
     }

@@ -110,13 +110,19 @@ help_and_version_have_their_usual_options(void **state)
 }
 
 static void
-deny_says_that_it_is_not_available(void **state)
+deny_wants_to_know_what_to_do_and_for_whom(void **state)
 {
-    struct result r = RUN("deny", "add", "sha256:00");
-
     (void)state;
-    assert_int_equal(r.status, 2);
-    assert_non_null(strstr(r.err, "not available yet"));
+    assert_int_equal(RUN("deny").status, 2);
+    assert_int_equal(RUN("deny", "forget", "san:a").status, 2);
+    assert_int_equal(RUN("deny", "add").status, 2);
+    assert_non_null(strstr(RUN("deny", "add").err, "sha256:HEX"));
+    assert_int_equal(RUN("deny", "add", "san:a", "san:b").status, 2);
+    assert_int_equal(RUN("deny", "add", "san:a", "--json").status, 2);
+    assert_int_equal(RUN("deny", "remove", "san:a", "--why", "x").status, 2);
+    assert_int_equal(RUN("deny", "list", "san:a").status, 2);
+    assert_int_equal(RUN("deny", "list", "--bogus").status, 2);
+    assert_int_equal(RUN("deny", "list", "--socket", "/nonexistent/s").status, 1);
 }
 
 static void
@@ -181,7 +187,7 @@ main(void)
         cmocka_unit_test(no_command_is_wrong_usage),
         cmocka_unit_test(an_unknown_command_is_named),
         cmocka_unit_test(help_and_version_have_their_usual_options),
-        cmocka_unit_test(deny_says_that_it_is_not_available),
+        cmocka_unit_test(deny_wants_to_know_what_to_do_and_for_whom),
         cmocka_unit_test(explain_needs_to_know_what_to_judge),
         cmocka_unit_test(a_file_that_is_not_there_is_named),
         cmocka_unit_test(reload_takes_no_json),
