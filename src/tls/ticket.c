@@ -28,8 +28,7 @@ now_seconds(void)
 /* ---- sealing ------------------------------------------------------------------------------- */
 
 static bool
-init_ciphers(const EVP_CIPHER *kind, const struct ticket_key *key, const uint8_t *iv,
-             EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing)
+init_mac(const struct ticket_key *key, EVP_MAC_CTX *mac)
 {
     char digest[] = "SHA256";
     OSSL_PARAM params[] = {
@@ -39,34 +38,53 @@ init_ciphers(const EVP_CIPHER *kind, const struct ticket_key *key, const uint8_t
         OSSL_PARAM_construct_end(),
     };
 
-    return EVP_CipherInit_ex(cipher, kind, NULL, key->cipher, iv, is_sealing) == 1 &&
-           EVP_MAC_CTX_set_params(mac, params) == 1;
+    return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
 /* SSL_CTX_set_tlsext_ticket_key_evp_cb: -1 error, 0 not ours, 1 fine, 2 fine but renew. */
+static int
+seal(const struct ticket_keys *keys, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+     EVP_MAC_CTX *mac)
+{
+    const EVP_CIPHER *kind = ticket_keys_cipher(keys);
+    struct ticket_key key;
+    int result = -1;
+
+    if (ticket_keys_seal(keys, now_seconds(), &key) != 0)
+        return -1;
+    memcpy(name, key.name, sizeof(key.name));
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(kind)) == 1 &&
+        EVP_EncryptInit_ex(cipher, kind, NULL, key.cipher, iv) == 1 && init_mac(&key, mac))
+        result = 1;
+    OPENSSL_cleanse(&key, sizeof(key));
+    return result;
+}
+
+static int
+unseal(const struct ticket_keys *keys, const unsigned char *name, const unsigned char *iv,
+       EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    struct ticket_key key;
+    bool is_old = false;
+    int result = -1;
+
+    if (ticket_keys_open(keys, name, now_seconds(), &key, &is_old) != 0)
+        return 0;
+    if (EVP_DecryptInit_ex(cipher, ticket_keys_cipher(keys), NULL, key.cipher, iv) == 1 &&
+        init_mac(&key, mac))
+        result = is_old ? 2 : 1;
+    OPENSSL_cleanse(&key, sizeof(key));
+    return result;
+}
+
+/* The signature is libssl's. */
 static int
 on_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
        int is_sealing)
 {
     const struct ticket_keys *keys = tls_io_of(ssl)->server->ticket_keys;
-    const EVP_CIPHER *kind = ticket_keys_cipher(keys);
-    struct ticket_key key;
-    bool is_old = false;
-    int result = -1;
 
-    if (is_sealing) {
-        if (ticket_keys_seal(keys, now_seconds(), &key) == 0 &&
-            RAND_bytes(iv, EVP_CIPHER_get_iv_length(kind)) == 1) {
-            memcpy(name, key.name, sizeof(key.name));
-            result = init_ciphers(kind, &key, iv, cipher, mac, 1) ? 1 : -1;
-        }
-    } else if (ticket_keys_open(keys, name, now_seconds(), &key, &is_old) != 0) {
-        return 0;
-    } else {
-        result = init_ciphers(kind, &key, iv, cipher, mac, 0) ? 1 + is_old : -1;
-    }
-    OPENSSL_cleanse(&key, sizeof(key));
-    return result;
+    return is_sealing ? seal(keys, name, iv, cipher, mac) : unseal(keys, name, iv, cipher, mac);
 }
 
 /* ---- facts out ------------------------------------------------------------------------------ */
@@ -227,7 +245,10 @@ on_open(SSL *ssl, SSL_SESSION *session, const unsigned char *name GW_UNUSED,
         ERR_clear_error();
         return SSL_TICKET_RETURN_IGNORE_RENEW;
     }
-    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+    /* Clients of TLS 1.3 use a ticket once (RFC 8446 C.4), so they need the next one. */
+    if (status == SSL_TICKET_SUCCESS && SSL_version(ssl) < TLS1_3_VERSION)
+        return SSL_TICKET_RETURN_USE;
+    return SSL_TICKET_RETURN_USE_RENEW;
 }
 
 void

@@ -264,7 +264,8 @@ tls_group(const struct tls_io *t)
     const char *name = NULL;
     int id;
 
-    if (cipher_of(t) == NULL)
+    /* libssl reads the group from the session, which a failed handshake may have taken away. */
+    if (cipher_of(t) == NULL || SSL_get_session(t->ssl) == NULL)
         return "-";
     id = (int)SSL_get_negotiated_group(t->ssl);
     if (id != 0)

@@ -81,8 +81,8 @@ keys_change_with_the_epoch_and_open_for_one_more(void **state)
         assert_memory_not_equal(first.name, later.name, sizeof(first.name));
         assert_memory_not_equal(first.cipher, later.cipher, sizeof(first.cipher));
         assert_memory_not_equal(first.mac, first.cipher, sizeof(first.mac));
-        assert_int_equal(
-            ticket_keys_open(k, first.name, now + TICKET_EPOCH_S, &opened, &is_old), 0);
+        assert_int_equal(ticket_keys_open(k, first.name, now + TICKET_EPOCH_S, &opened, &is_old),
+                         0);
         assert_memory_equal(&first, &opened, sizeof(first));
         assert_true(is_old);
         assert_int_equal(

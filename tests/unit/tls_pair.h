@@ -77,7 +77,8 @@ judge_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
     return j->answer;
 }
 
-static const struct tls_hooks judge_hooks = {judge_hello, judge_cert};
+static const struct tls_hooks judge_hooks = {.on_client_hello = judge_hello,
+                                             .on_client_cert = judge_cert};
 
 static inline char *
 files_path(const struct tls_files *f, const char *name)
