@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "cert/cert.h"
 #include "cert/identity.h"
+#include "ctl/deny.h"
 #include "ctl/explain_priv.h"
 #include "ctl/mem.h"
 
@@ -88,6 +89,49 @@ explain_refuse(struct explain *e, enum reason reason, struct str detail)
     e->detail = detail;
 }
 
+/* What the gateway would load if it started now. */
+static struct deny_list *
+explain_deny_list(struct explain *e, const char *state_dir)
+{
+    struct deny_list *list = NULL;
+    struct diag diag;
+
+    diag_init(&diag);
+    if (deny_file_load(state_dir, e->at_s, &diag, &list) != 0) {
+        list = NULL;
+        explain_step_add(e, false, "deny list: not looked at: %s",
+                         diag.count > 0 ? diag.entries[0].text : "cannot be read");
+    }
+    diag_done(&diag);
+    return list;
+}
+
+/* The operator's own word, after the authority's. Names are read as for a live connection. */
+static void
+explain_deny(struct explain *e)
+{
+    const char *state_dir = e->snapshot != NULL ? e->snapshot->config->state_dir : NULL;
+    struct deny_list *list = state_dir != NULL ? explain_deny_list(e, state_dir) : NULL;
+    const struct deny_entry *entry;
+    struct identity names;
+
+    if (list == NULL)
+        return;
+    identity_names(e->leaf, &e->arena, &names);
+    entry = deny_list_match(list, &names, e->at_s);
+    if (entry != NULL) {
+        e->is_admitted = false;
+        e->reason = REASON_CERT_DENIED;
+        e->detail = arena_printf(&e->arena, "on the deny list as %.*s%s%.*s", STR_ARG(entry->what),
+                                 entry->why.len > 0 ? ": " : "", STR_ARG(entry->why));
+        explain_step_add(e, false, "deny list: %.*s", STR_ARG(e->detail));
+    } else {
+        explain_step_add(e, true, "deny list: the certificate is on none of its %zu entries",
+                         deny_list_count(list));
+    }
+    deny_list_unref(list);
+}
+
 /* As a live handshake: the judge first, then the identity must be stateable. */
 static void
 explain_judge(struct explain *e)
@@ -116,6 +160,7 @@ explain_judge(struct explain *e)
     e->is_admitted = true;
     e->reason = REASON_NONE;
     e->detail = STR("the certificate is admitted");
+    explain_deny(e);
 }
 
 static void
@@ -133,6 +178,7 @@ explain_unjudged(struct explain *e)
         explain_step_add(e, true,
                          "mode passthrough: the chain goes to the upstream in "
                          "X-Amzn-Mtls-Clientcert; the upstream must judge it");
+        explain_deny(e);
     }
 }
 
