@@ -167,7 +167,9 @@ pin_name(SSL *ssl, const char *server_name)
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     uint8_t ip[16];
 
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* A common name is no host name (RFC 9525 6.3), and no name constraint holds it. */
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (inet_pton(AF_INET, server_name, ip) == 1)
         return X509_VERIFY_PARAM_set1_ip(param, ip, 4) == 1;
     if (inet_pton(AF_INET6, server_name, ip) == 1)

@@ -69,7 +69,8 @@ struct world_spec {
     const char *idle; /* seconds; "5" when NULL */
     unsigned nofile;
     const struct origin_spec *origin;
-    uint16_t origin_port; /* instead of an oracle: some other server's */
+    uint16_t origin_port;               /* instead of an oracle: some other server's */
+    const struct pki_cert *upstream_ca; /* becomes upstream-ca.pem */
 };
 
 /* Certificates of the clients and of the gateway, in w->dir. */
@@ -98,6 +99,12 @@ world_new(const struct world_spec *spec)
     spec = spec != NULL ? spec : &plain;
     w->dir = gateway_dir_new();
     world_make_pki(w);
+    if (spec->upstream_ca != NULL) {
+        char *path = xformat("%s/upstream-ca.pem", w->dir);
+
+        pki_write_certs(path, spec->upstream_ca, NULL);
+        free(path);
+    }
     if (spec->origin_port == 0)
         w->origin = origin_start(spec->origin != NULL ? spec->origin : &plain_origin);
     (void)snprintf(w->port, sizeof(w->port), "%u",
