@@ -150,7 +150,8 @@ conf_make() {
     case $1 in *+log) log='s|#log ||' ;; esac
     sed -e "$crl" -e "$log" -e "$unless" -e "s|@PORT@|$(cat "$work/$1.port")|g" \
         -e "s|@ORIGIN@|$(cat "$work/origin.port")|g" -e "s|@ADMIN@|$(port_pick)|g" \
-        -e "s|@BUNDLE@|$bundle|g" -e "s|@NAME@|$1|g" -e "s|@PKI@|$pki|g" -e "s|@DIR@|$work|g" "$bench/peers/$2.conf" \
+        -e "s|@BUNDLE@|$bundle|g" -e "s|@NAME@|$1|g" -e "s|@PKI@|$pki|g" \
+        -e "s|@DIR@|$work|g" "$bench/peers/$2.conf" \
         >"$work/$1.conf"
 }
 

@@ -24,7 +24,9 @@ number() {
 
 # median : of the numbers on standard input, one a line.
 median() {
-    sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+    sort -n | awk '
+        { v[NR] = $1 }
+        END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
 }
 
 resident() {
@@ -129,8 +131,6 @@ reload_under_load() {
 }
 
 report() {
-    without=$(median <"$work/without")
-    with=$(median <"$work/with")
     cat <<END
 | a list of $entries entries | |
 |---|---|
@@ -165,10 +165,15 @@ lists_make "$entries" 1
 origin_start
 compare_handshakes
 reload_under_load
+without=$(median <"$work/without")
+with=$(median <"$work/with")
 report >"$work/section"
-printf '{"commit":"%s","load":%s,"handshake_us_without":%s,"handshake_us_with":%s,"quiet":%s,%s}\n' \
-    "$(commit_name)" "$(cat "$work/load_once.json")" "$without" "$with" \
-    "$(cat "$work/quiet.json")" "\"during_reloads\":$(cat "$work/busy.json"),\
-\"reloads\":$reloads,\"resident_growth_bytes\":$((after - before))" >"$results"
+{
+    printf '{"commit":"%s","load":%s,' "$(commit_name)" "$(cat "$work/load_once.json")"
+    printf '"handshake_us_without":%s,"handshake_us_with":%s,' "$without" "$with"
+    printf '"quiet":%s,' "$(cat "$work/quiet.json")"
+    printf '"during_reloads":%s,' "$(cat "$work/busy.json")"
+    printf '"reloads":%s,"resident_growth_bytes":%s}\n' "$reloads" $((after - before))
+} >"$results"
 section_write lists "$work/section"
 cat "$work/section"

@@ -54,7 +54,8 @@ can() {
 
 # cell ROW GATEWAY ROUND
 cell() {
-    measure "$1" "$2" >"$work/cell.json" 2>"$work/cell.err" || die "no figures of $2 in $1" "$work/cell.err"
+    measure "$1" "$2" >"$work/cell.json" 2>"$work/cell.err" ||
+        die "no figures of $2 in $1" "$work/cell.err"
     printf '{"run":%s,"commit":"%s","row":"%s","gateway":"%s","round":%s,"load":%s}\n' \
         "$run" "$commit" "$1" "$2" "$3" "$(cat "$work/cell.json")" >"$work/cell.line"
     cat "$work/cell.line" >>"$results"

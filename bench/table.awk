@@ -5,7 +5,8 @@
 # draws into the files `ratios` and `memory`.
 BEGIN {
     FS = "\t"
-    row_count = split("handshake clients crl resumed h1 h2 download upload latency latency-cpu idle", rows, " ")
+    row_count = split("handshake clients crl resumed h1 h2 download upload latency latency-cpu " \
+        "idle", rows, " ")
     gateway_count = split("nginx haproxy nghttpx sallyport sallyport+log", gateways, " ")
     title["handshake"] = "full handshake + one GET, one client, us"
     title["clients"] = "the same, many clients in turn, us"
