@@ -22,7 +22,12 @@ static const char deny_yaml[] =
     "listeners:\n" WORLD_LISTENER("verify", "PORT", "mode: verify, trust_store: clients")
         WORLD_FORWARD WORLD_LISTENER("passthrough", "PORT2", "mode: passthrough")
             WORLD_FORWARD WORLD_LISTENER("optional", "PORT3",
-                                         "mode: optional, trust_store: clients") WORLD_FORWARD;
+                                         "mode: optional, trust_store: clients")
+                WORLD_FORWARD WORLD_LISTENER("reporting", "PORT4",
+                                             "mode: verify, trust_store: clients, "
+                                             "report_only: true") WORLD_FORWARD;
+
+#define REPORTING WORLD_FIXED /* its port */
 
 /* The same without a state_dir. */
 static const char memory_yaml[] =
@@ -251,6 +256,31 @@ passthrough_is_no_way_around(void **state)
     pki_free(stranger);
 }
 
+/* A rehearsal of the authority's rules is none of the operator's. */
+static void
+report_only_is_no_way_around(void **state)
+{
+    struct world *w = *state;
+    struct pki_cert *stranger = pki_root("Stranger");
+    struct pki_cert *mallory = pki_client(stranger, "mallory");
+    const struct pki_cert *const clients[] = {w->client, mallory};
+
+    for (size_t i = 0; i < array_len(clients); i++) {
+        char *what = sha256_of(clients[i]);
+        struct client *live = connect_as(w, REPORTING, clients[i], "http/1.1");
+
+        assert_true(answers(live));
+        assert_deny(w, 0, "1 connection closed", "add", what, NULL);
+        assert_int_not_equal(client_wait_closed(live, 1000), CLIENT_TIMEOUT);
+        assert_false(is_served(w, REPORTING, clients[i]));
+        client_close(live);
+        free(what);
+    }
+    assert_true(is_served(w, REPORTING, NULL));
+    pki_free(mallory);
+    pki_free(stranger);
+}
+
 static void
 entries_survive_a_restart_and_kill_9(void **state)
 {
@@ -419,6 +449,7 @@ main(void)
         deny_test(live_connections_end_at_once_and_nobody_elses),
         deny_test(a_resumed_session_is_refused),
         deny_test(passthrough_is_no_way_around),
+        deny_test(report_only_is_no_way_around),
         deny_test(entries_survive_a_restart_and_kill_9),
         deny_test(a_file_that_is_not_as_it_was_written_refuses_the_start),
         deny_test(an_entry_ends_by_itself),

@@ -30,6 +30,10 @@ struct world {
     uint64_t reloads;
     bool is_stopping;
     size_t big_bytes; /* of the body of /big */
+    unsigned locals;  /* requests that only the UNIX socket takes */
+    unsigned uid;     /* who sent the last of them */
+    int pid;
+    uint64_t late; /* number of the one that is answered later */
     char *reply;
 };
 
@@ -59,6 +63,26 @@ on_reload(void *arg)
     return w->is_stopping ? 0 : ++w->reloads;
 }
 
+/* "/local" echoes its query, "/late" is answered by admin_local_done. */
+static int
+on_local(void *arg, const struct admin_request *req, FILE *out, const char **ret_type)
+{
+    struct world *w = arg;
+
+    (void)ret_type;
+    if (!str_eq(req->path, STR("/local")) && !str_eq(req->path, STR("/late")))
+        return 404;
+    w->locals++;
+    w->uid = req->uid;
+    w->pid = req->pid;
+    if (str_eq(req->path, STR("/late"))) {
+        w->late = req->number;
+        return 0;
+    }
+    fprintf(out, "%s %.*s\n", req->is_post ? "post" : "get", STR_ARG(req->query));
+    return 200;
+}
+
 static void
 on_guard(void *arg)
 {
@@ -69,7 +93,8 @@ static int
 setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
-    const struct admin_hooks hooks = {.on_get = on_get, .on_reload = on_reload, .arg = w};
+    const struct admin_hooks hooks = {
+        .on_get = on_get, .on_reload = on_reload, .on_local = on_local, .arg = w};
     struct diag diag;
     int fd = -1;
 
@@ -192,6 +217,45 @@ a_query_does_not_change_the_path(void **state)
     struct world *w = *state;
 
     assert_int_equal(ask(w, open_tcp(w), "GET /healthz?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+}
+
+static void
+local_requests_are_taken_on_the_unix_socket_only(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(ask(w, open_tcp(w), "GET /local?a=b HTTP/1.1\r\nHost: a\r\n\r\n"), 404);
+    assert_int_equal(ask(w, open_tcp(w), "POST /local?a=b HTTP/1.1\r\nHost: a\r\n\r\n"), 405);
+    assert_int_equal(w->locals, 0);
+    assert_int_equal(ask(w, open_unix(w), "GET /local?a=b HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    assert_non_null(strstr(w->reply, "\r\n\r\nget a=b\n"));
+    assert_int_equal(ask(w, open_unix(w), "POST /local?a=%20 HTTP/1.1\r\nHost: a\r\n\r\n"), 200);
+    assert_non_null(strstr(w->reply, "\r\n\r\npost a=%20\n"));
+    assert_int_equal(w->locals, 2);
+    assert_int_equal(w->uid, getuid());
+    assert_int_equal(w->pid, getpid());
+    assert_int_equal(ask(w, open_unix(w), "POST /other HTTP/1.1\r\nHost: a\r\n\r\n"), 405);
+    assert_int_equal(
+        ask(w, open_unix(w), "POST /local HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"), 400);
+    assert_int_equal(w->locals, 2);
+}
+
+static void
+a_local_request_may_be_answered_later(void **state)
+{
+    static const char text[] = "POST /late HTTP/1.1\r\nHost: a\r\n\r\n";
+    struct world *w = *state;
+    int fd = open_unix(w);
+
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    run_for(w, 50);
+    assert_int_not_equal(w->late, 0);
+    admin_reload_done(w->admin, UINT64_MAX - 1, true, "a reload\n");
+    admin_local_done(w->admin, w->late + 1, 200, "another\n");
+    admin_local_done(w->admin, w->late, 409, "now\n");
+    assert_int_equal(ask(w, fd, ""), 409);
+    assert_non_null(strstr(w->reply, "\r\n\r\nnow\n"));
+    admin_local_done(w->admin, w->late, 200, "again\n"); /* nobody waits any more */
 }
 
 static void
@@ -530,6 +594,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         world_test(get_is_answered_on_both_sockets),
         world_test(a_query_does_not_change_the_path),
+        world_test(local_requests_are_taken_on_the_unix_socket_only),
+        world_test(a_local_request_may_be_answered_later),
         world_test(an_unknown_path_is_404),
         world_test(other_methods_are_405_over_tcp),
         world_test(reload_is_refused_over_tcp),
