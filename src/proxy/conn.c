@@ -441,6 +441,7 @@ conn_read(struct conn *c)
     if (!worker_buf_ensure(c->w, &c->in, 1))
         return false;
     r = tls_read(c->tls, buf_tail(&c->in), buf_room(&c->in), &n);
+    c->has_news = false;
     if (r != 0) {
         if (err_class(r) != ERR_CLASS_BLOCKED)
             conn_read_ended(c, r);
@@ -696,8 +697,10 @@ on_io(void *arg, unsigned bits)
     struct conn *c = arg;
 
     magic_check(c, MAGIC_CONN);
-    if (bits & LOOP_READ)
+    if (bits & LOOP_READ) {
+        c->has_news = true;
         c->got_bytes = true;
+    }
     if (c->tls != NULL)
         tls_on_ready(c->tls, (bits & LOOP_READ) != 0, (bits & LOOP_WRITE) != 0,
                      (bits & LOOP_CLOSED) != 0);

@@ -255,6 +255,10 @@ h1_wants_read(const struct conn *c)
         return buf_len(&c->in) < REQUEST_HEAD_MAX && buf_len(&c->out) <= IO_BLOCK_BYTES / 2;
     if (c->h1->state == H1_END)
         return false;
+    /* While it waits for its answer a client has nothing to say but that it is gone, and then there
+     * is an event: no read that only finds the socket empty. */
+    if (c->h1->state == H1_WAIT && !c->has_news)
+        return false;
     return c->in.mem == NULL || buf_free(&c->in) > 0;
 }
 
