@@ -61,7 +61,7 @@ repeat() {
     awk -v n="$1" -v line="$2" 'BEGIN { while (n-- > 0) print line }'
 }
 
-for lint in files floors format functions headers reasons units words; do
+for lint in docs files floors format functions headers reasons units words; do
     make_toy
     expect $lint
 done
@@ -89,6 +89,7 @@ plant words 'conditional' src/base/a.c '#ifdef X'
 plant words 'typedef' src/base/a.h 'typedef struct a a;'
 plant units 'has no tests/unit' src/base/b.c ''
 plant format 'not as clang-format' src/base/a.c 'int x( int a );'
+plant docs 'leads nowhere' README.md '[x](nowhere.md)'
 plant reasons 'no test names' src/cert/reason.def \
     'X(ODD, "ClientCertOdd", "ClientCertOdd", 42, "odd")'
 # shellcheck disable=SC2016 # the planted script is at fault, not this one
