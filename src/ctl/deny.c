@@ -27,6 +27,7 @@ struct deny_book {
     char *state_dir; /* NULL: none */
     char *path;
     struct deny_list *list;
+    bool is_let_go; /* another process writes the file */
 };
 
 static char *text_of(const char *fmt, ...) GW_PRINTF(1, 2);
@@ -138,7 +139,7 @@ save(const struct deny_book *b, const struct deny_list *list)
 {
     int rc;
 
-    if (b->state_dir == NULL)
+    if (b->state_dir == NULL || b->is_let_go)
         return 0;
     rc = deny_file_save(b->state_dir, list);
     if (rc != 0)
@@ -254,6 +255,12 @@ deny_book_free(struct deny_book *b)
     free(b->state_dir);
     free(b->path);
     free(b);
+}
+
+void
+deny_book_let_go(struct deny_book *b)
+{
+    b->is_let_go = true;
 }
 
 struct deny_list *

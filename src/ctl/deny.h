@@ -51,6 +51,8 @@ int deny_book_open(struct loop *loop, const char *state_dir, const struct deny_h
 void deny_book_free(struct deny_book *b); /* NULL is fine; the file stays */
 /* Reads the file again and calls on_change. On failure nothing changes. */
 int deny_book_read(struct deny_book *b, struct diag *diag) GW_MUST_USE;
+/* Another process keeps the file from now on: nothing is written any more. */
+void deny_book_let_go(struct deny_book *b);
 struct deny_list *deny_book_list(const struct deny_book *b); /* borrowed */
 /* NULL without a state_dir. */
 const char *deny_book_path(const struct deny_book *b);

@@ -79,6 +79,7 @@ on_handover_done(void *arg, pid_t pid, const char *error)
     log_event(LOG_INFO, "gateway", "process %d serves now; draining", (int)pid);
     notify_send("MAINPID=%d", (int)pid);
     g->has_handed_over = true;
+    deny_book_let_go(g->deny.book);
     admin_stop_listening(g->admin);
     gateway_drain(g);
 }

@@ -252,6 +252,19 @@ reading_again_takes_what_another_wrote(void **state)
 }
 
 static void
+after_letting_go_the_file_is_another_process_s(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(add(w, "san:a", NULL, ""), DENY_OK);
+    deny_book_let_go(w->book);
+    assert_int_equal(add(w, "san:b", NULL, ""), DENY_OK);
+    assert_int_equal(count(w), 2);
+    reopen(w);
+    assert_int_equal(count(w), 1);
+}
+
+static void
 without_a_folder_it_lives_in_memory(void **state)
 {
     struct world *w = *state;
@@ -280,6 +293,7 @@ main(void)
         book_test(an_entry_ends_by_the_timer),
         book_test(trouble_with_the_file_denies_all_the_same_and_removes_nothing),
         book_test(reading_again_takes_what_another_wrote),
+        book_test(after_letting_go_the_file_is_another_process_s),
         book_test(without_a_folder_it_lives_in_memory),
     };
 
