@@ -200,7 +200,8 @@ wrong_usage_is_two_and_goes_to_standard_error(void **state)
         {"explain", "--bad"},
         {"reload", "--bad"},
         {"status", "surplus"},
-        {"deny", "list"},
+        {"deny", "list", "surplus"},
+        {"deny", "add"},
     };
 
     (void)state;
