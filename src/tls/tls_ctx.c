@@ -29,10 +29,11 @@
 static bool
 set_groups(SSL_CTX *ctx)
 {
-    /* The hybrid of ML-KEM is known from OpenSSL 3.5 on. */
-    if (SSL_CTX_set1_groups_list(ctx, "X25519MLKEM768:X25519:P-256:P-384") == 1)
+    /* In TLS 1.2 this list also bounds the curves that client certificates may have, hence P-521.
+     * The hybrid of ML-KEM is known from OpenSSL 3.5 on. */
+    if (SSL_CTX_set1_groups_list(ctx, "X25519MLKEM768:X25519:P-256:P-384:P-521") == 1)
         return true;
-    return SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1;
+    return SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384:P-521") == 1;
 }
 
 int
