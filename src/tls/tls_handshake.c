@@ -174,7 +174,7 @@ static enum reason
 judge(struct tls_io *t, X509 *leaf, STACK_OF(X509) * chain)
 {
     if (chain != NULL && sk_X509_num(chain) > CHAIN_CERTS_MAX)
-        return REASON_MAX_SIZE;
+        return REASON_MAX_CHAIN_DEPTH;
     if (t->hooks == NULL || t->hooks->on_client_cert == NULL)
         return REASON_UNTRUSTED;
     return t->hooks->on_client_cert(t->arg, leaf, chain);

@@ -102,7 +102,8 @@ X509 *tls_peer_leaf(const struct tls_io *t);               /* borrowed, NULL wit
 STACK_OF(X509) * tls_peer_chain(const struct tls_io *t);   /* borrowed, leaf included on servers */
 bool tls_is_resumed(const struct tls_io *t);
 /* The last failure: REASON_NONE for plain I/O; for servers the reason of the connection log
- * (MISSING, PROTOCOL_MISMATCH, MAX_SIZE, what on_client_cert returned, UNMAPPED). */
+ * (MISSING, PROTOCOL_MISMATCH, MAX_SIZE, MAX_CHAIN_DEPTH, what on_client_cert returned,
+ * UNMAPPED). */
 enum reason tls_reason(const struct tls_io *t);
 /* Plain words of the last failure, printable ASCII. */
 const char *tls_error(const struct tls_io *t);
