@@ -377,6 +377,7 @@ conn_handshake_failed(struct conn *c)
         c->refusal = REASON_UNMAPPED;
     metrics_add(&c->w->metrics, METRIC_HANDSHAKES_FAILED, 1);
     metrics_refused(&c->w->metrics, c->refusal);
+    conn_note_leaf(c);
     conn_log_line(c);
     conn_leave_handshake(c);
     c->sent_notify = true;

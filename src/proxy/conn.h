@@ -158,6 +158,8 @@ const struct site_listener *conn_listener(const struct conn *c);
 extern const struct tls_hooks conn_tls_hooks;
 /* Renders identity and forwarding facts. A GW_E_ code refuses the connection; c->refusal is set. */
 int conn_establish(struct conn *c) GW_MUST_USE;
+/* For the log: the facts of a certificate that was turned away before it was judged. */
+void conn_note_leaf(struct conn *c);
 /* The cheap or full judgement of the identity under the current snapshot. False: refused. */
 bool conn_judge_again(struct conn *c, struct verdict *ret);
 /* conn_record.c: the connection log line; once. */

@@ -53,6 +53,15 @@ conn_keep_facts(struct conn *c, X509 *leaf)
     c->identity = facts;
 }
 
+void
+conn_note_leaf(struct conn *c)
+{
+    X509 *leaf = c->tls != NULL ? tls_peer_leaf(c->tls) : NULL;
+
+    if (c->identity == NULL && leaf != NULL)
+        conn_keep_facts(c, leaf);
+}
+
 /* The connection's client changes; takes the reference. */
 static void
 conn_set_client(struct conn *c, struct client *cl, int64_t valid_until_s)
