@@ -366,7 +366,7 @@ stream_act(struct stream *s)
         return;
     case ACTION_DENY:
     case ACTION_REDIRECT: /* refused when the configuration was loaded */
-        s->end = STREAM_END_REFUSED;
+        s->end = a->kind == ACTION_DENY ? STREAM_END_DENIED : STREAM_END_REFUSED;
         reply.status = 403;
         reply.actions = NULL;
         stream_reply(s, &reply);

@@ -29,6 +29,7 @@ enum stream_state {
     X(OK, "ok")                                  \
     X(MALFORMED, "malformed-request")            \
     X(REFUSED, "refused")                        \
+    X(DENIED, "ClientCertDenied")                \
     X(CLIENT_CLOSED, "client-closed")            \
     X(CLIENT_TIMEOUT, "client-timeout")          \
     X(NO_TARGET, "no-target")                    \
