@@ -201,15 +201,38 @@ find_policy(struct explain *e, struct diag *diag)
     return 0;
 }
 
+/* What a gateway holds that started while its lists were current. NULL when that fails too. */
+static struct snapshot *
+build_before(const struct explain *e, int64_t now_s)
+{
+    struct snapshot *before = NULL;
+    struct config *config = NULL;
+    struct diag diag;
+
+    diag_init(&diag);
+    if (config_load(e->options->config, &diag, &config) == 0) {
+        for (size_t i = 0; i < config->trust_store_count; i++)
+            config->trust_stores[i].crl_expired = CRL_EXPIRED_ALLOW;
+        if (snapshot_build(config, NULL, now_s, &diag, &before) != 0)
+            before = NULL;
+    }
+    diag_done(&diag);
+    return before;
+}
+
 static int
 build_configured(struct explain *e, int64_t now_s, struct diag *diag)
 {
     struct config *config = NULL;
+    struct snapshot *before;
     int rc = config_load(e->options->config, diag, &config);
 
     if (rc != 0)
         return rc;
-    rc = snapshot_build(config, NULL, now_s, diag, &e->snapshot);
+    before = build_before(e, now_s);
+    rc = snapshot_build(config, before, now_s, diag, &e->snapshot);
+    if (before != NULL)
+        snapshot_unref(before);
     if (rc != 0)
         return rc;
     rc = find_listener(e, diag);
