@@ -122,7 +122,7 @@ struct conn {
     uint64_t linger_bytes;
     bool client_is_proxied; /* client came from a PROXY header */
     bool got_bytes;         /* anything at all was received */
-    bool has_news;       /* an event said readable or closed since the last read */
+    bool has_news;          /* an event said readable or closed since the last read */
     bool saw_eof;           /* the client will send no more */
     bool is_cached;         /* the verdict came from the cache */
     bool is_draining;

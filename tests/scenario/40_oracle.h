@@ -8,6 +8,7 @@
 #define SCENARIO_ORACLE_H
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

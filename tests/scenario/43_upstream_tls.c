@@ -280,6 +280,7 @@ static void
 upstream_sessions_are_resumed_under_the_pinned_name(void **state)
 {
     struct tls_world *t = *state;
+    unsigned resumed = 0;
 
     for (int i = 0; i < 5; i++) {
         struct response r = ask(t, 0, "1");
@@ -288,9 +289,11 @@ upstream_sessions_are_resumed_under_the_pinned_name(void **state)
         response_free(&r);
         assert_true(origin_wait_idle(t->origins[0], 3000));
     }
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < 5; i++) {
         assert_string_equal(origin_sni(t->origins[0], i), NAME);
-    assert_true(origin_resumed(t->origins[0], 4));
+        resumed += origin_resumed(t->origins[0], i);
+    }
+    assert_true(resumed >= 3); /* all but the first of each worker */
 }
 
 int

@@ -128,7 +128,9 @@ an_upstream_is_verified_by_chain_and_name(void **state)
     struct pki_cert *stranger_root = pki_root("Stranger");
     struct pki_cert *stranger = pki_server(stranger_root, "localhost");
     struct pki_cert *by_client_eku = pki_client(files.ca, "localhost");
-    struct pki_cert_spec old_spec = {.role = PKI_SERVER, .cn = "localhost"};
+    const struct pki_san localhost = {PKI_SAN_DNS, STR_INIT("localhost")};
+    struct pki_cert_spec old_spec = {
+        .role = PKI_SERVER, .cn = "localhost", .sans = &localhost, .san_count = 1};
     struct pki_cert *old;
     struct tls_client *c = client_make(&files, false);
 
