@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -28,10 +29,11 @@ static const char *const lasting[] = {
     "revoked", "untrusted", "server-only", "emulator", "emulator-ca",
 };
 static const char *const present[] = {
-    "ca.crl.pem",        "server.key",    "client.key",          "client2.key",
-    "revoked.key",       "expired.pem",   "expired.key",         "not-yet-valid.pem",
-    "not-yet-valid.key", "untrusted.key", "server-only.key",     "emulator.key",
-    "ca/root.pem",       "ca/root.key",   "ca/intermediate.pem", "ca/intermediate.key",
+    "ca.crl.pem",          "server.key",    "client.key",      "client2.key",
+    "revoked.key",         "expired.pem",   "expired.key",     "not-yet-valid.pem",
+    "not-yet-valid.key",   "untrusted.key", "server-only.key", "emulator.key",
+    "ticket.keys",         "ca/root.pem",   "ca/root.key",     "ca/intermediate.pem",
+    "ca/intermediate.key",
 };
 
 struct demo {
@@ -247,6 +249,22 @@ make_server(const struct demo *d, const char *name, const char *names)
     free(cn);
 }
 
+/* What session tickets of conf/sallyport.yaml are sealed with. */
+static void
+make_ticket_keys(const struct demo *d)
+{
+    unsigned char master[32];
+    char text[65];
+    char *path = xformat("%s/ticket.keys", d->dir);
+
+    if (RAND_bytes(master, sizeof(master)) != 1)
+        die("no random bytes");
+    str_hex_lower(text, master, sizeof(master));
+    text[64] = '\n';
+    file_spill(path, text, sizeof(text), 0600);
+    free(path);
+}
+
 bool
 demo_make(const char *dir, bool force)
 {
@@ -262,6 +280,7 @@ demo_make(const char *dir, bool force)
     make_server(&d, "server", SERVER_NAMES);
     make_server(&d, "emulator", EMULATOR_NAMES);
     make_trust(&d);
+    make_ticket_keys(&d);
     pki_free(d.revoked);
     pki_free(d.ca);
     pki_free(d.root);
