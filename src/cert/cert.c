@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cert/der.h"
 #include "cert/name.h"
@@ -50,6 +51,27 @@ cert_der_bytes(X509 *cert)
     int len = i2d_X509(cert, NULL);
 
     return len > 0 ? (size_t)len : 0;
+}
+
+int
+cert_der(X509 *cert, uint8_t **ret, size_t *ret_len)
+{
+    int len = i2d_X509(cert, NULL);
+    uint8_t *der, *end;
+
+    if (len <= 0)
+        return GW_E_PARSE;
+    der = malloc((size_t)len);
+    if (der == NULL)
+        return GW_E_NOMEM;
+    end = der;
+    if (i2d_X509(cert, &end) != len) {
+        free(der);
+        return GW_E_PARSE;
+    }
+    *ret = der;
+    *ret_len = (size_t)len;
+    return 0;
 }
 
 int

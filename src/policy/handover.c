@@ -6,6 +6,8 @@
  */
 #include "policy/handover.h"
 
+#include <stdlib.h>
+
 #include "base/assert.h"
 #include "cert/cert.h"
 
@@ -61,13 +63,13 @@ put_byte_sequence(struct out *o, struct str bytes)
 static int
 put_cert(struct out *o, X509 *cert)
 {
-    unsigned char *der = NULL;
-    int len = i2d_X509(cert, &der);
+    uint8_t *der;
+    size_t len;
 
-    if (len <= 0)
+    if (cert_der(cert, &der, &len) != 0)
         return GW_E_DENIED;
-    put_byte_sequence(o, str_make(der, (size_t)len));
-    OPENSSL_free(der);
+    put_byte_sequence(o, str_make(der, len));
+    free(der);
     return 0;
 }
 

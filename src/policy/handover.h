@@ -7,8 +7,6 @@
 #ifndef POLICY_HANDOVER_H
 #define POLICY_HANDOVER_H
 
-#include <openssl/x509.h>
-
 #include "base/arena.h"
 #include "base/err.h"
 #include "cert/identity.h"
