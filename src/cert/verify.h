@@ -57,8 +57,8 @@ void verify_chain(const struct trust *trust, X509 *leaf, STACK_OF(X509) * untrus
                   const struct verify_options *options, int64_t now_s,
                   const struct verify_trace *trace, struct verdict *ret);
 /* The cheap second look at a chain that verify_chain admitted under a trust with the same
- * anchors: revocation, dates and exceptions only, no signature. chain as in the verdict. Leaves ret->chain
- * empty. */
+ * anchors: revocation, dates and exceptions only, no signature. chain as in the verdict. Leaves
+ * ret->chain empty. */
 void verify_again(const struct trust *trust, X509 *const *chain, int chain_count,
                   const struct verify_options *options, int64_t now_s, struct verdict *ret);
 void verdict_done(struct verdict *v);

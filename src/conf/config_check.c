@@ -298,23 +298,34 @@ inherit(struct check *c, const struct config_listener *l, struct config_host *h)
                     "mode; give this host rules of its own");
 }
 
+/* The host that says this name before the n-th of the host at index does; NULL: none. */
+static const struct config_host *
+find_name(const struct config_listener *l, size_t index, size_t n)
+{
+    struct str name = l->hosts[index].names.items[n];
+
+    for (size_t i = 0; i <= index; i++) {
+        const struct config_host *other = &l->hosts[i];
+        size_t count = i == index ? n : other->names.count;
+
+        for (size_t m = 0; m < count; m++)
+            if (str_eq(other->names.items[m], name))
+                return other;
+    }
+    return NULL;
+}
+
 static void
 check_host_names(struct check *c, const struct config_listener *l, size_t index)
 {
     const struct config_host *mine = &l->hosts[index];
 
     for (size_t n = 0; n < mine->names.count; n++) {
-        struct str name = mine->names.items[n];
+        const struct config_host *other = find_name(l, index, n);
 
-        for (size_t i = 0; i <= index; i++) {
-            const struct config_host *other = &l->hosts[i];
-            size_t count = i == index ? n : other->names.count;
-
-            for (size_t m = 0; m < count; m++)
-                if (str_eq(other->names.items[m], name))
-                    check_error(c, mine->pos, "%.*s is named already, by the host in line %d",
-                                STR_ARG(name), other->pos.line);
-        }
+        if (other != NULL)
+            check_error(c, mine->pos, "%.*s is named already, by the host in line %d",
+                        STR_ARG(mine->names.items[n]), other->pos.line);
     }
 }
 

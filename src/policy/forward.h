@@ -56,8 +56,8 @@ struct forward_conn {
 /* Renders the identity lines for a mode: five in verify (and optional with a certificate), one in
  * passthrough with a certificate, none otherwise; behind the five those of handover; then the two
  * TLS lines when switched on. GW_E_LIMIT when they do not fit the arena or IDENTITY_BLOCK_MAX.
- * GW_E_DENIED when handover cannot state the identity. chain_pem: from identity_chain_pem, for passthrough.
- */
+ * GW_E_DENIED when handover cannot state the identity. chain_pem: from identity_chain_pem, for
+ * passthrough. */
 struct forward_identity {
     enum mutual_mode mode;
     const struct identity *identity; /* NULL without a certificate */
