@@ -115,6 +115,16 @@ listage_done(struct listage *a)
     *a = (struct listage){.loop = NULL};
 }
 
+/* The stage that the same list had reached before, so that no warning is said twice. */
+static int
+stage_of(const struct listage_entry *entries, size_t count, const uint8_t *sha256)
+{
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(entries[i].sha256, sha256, sizeof(entries[i].sha256)) == 0)
+            return entries[i].stage;
+    return LISTAGE_FRESH;
+}
+
 /* Entries of lists that are no longer in use are dropped. */
 void
 listage_set(struct listage *a, const struct snapshot *s)
@@ -127,12 +137,10 @@ listage_set(struct listage *a, const struct snapshot *s)
     a->count = 0;
     for (size_t i = 0; i < s->trust_count; i++) {
         for (size_t j = 0; j < trust_crl_count(s->trusts[i]); j++) {
-            struct listage_entry *e = entry_of(a, i, crl_info(trust_crl(s->trusts[i], j))->sha256);
+            const uint8_t *sha256 = crl_info(trust_crl(s->trusts[i], j))->sha256;
+            struct listage_entry *e = entry_of(a, i, sha256);
 
-            for (size_t k = 0; k < old_count; k++) {
-                if (memcmp(old[k].sha256, e->sha256, sizeof(e->sha256)) == 0)
-                    e->stage = old[k].stage;
-            }
+            e->stage = stage_of(old, old_count, sha256);
         }
     }
     free(old);
