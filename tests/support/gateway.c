@@ -30,6 +30,7 @@ struct gateway {
     uint16_t ports[PORTS];
     uint16_t admin_port;
     bool ready;
+    bool keep_dir;
     unsigned long long generation; /* the last one it said to be in use */
     char *paths[PATHS];
     unsigned next_path;
@@ -157,6 +158,7 @@ gateway_start(const struct gateway_spec *spec)
         g->ports[i] = port_free();
     g->admin_port = port_free();
     g->generation = 1;
+    g->keep_dir = spec->keep_dir;
     gateway_set_yaml(g, spec->yaml, spec->vars);
     start_program(g, spec);
     if (!g->ready && !spec->may_fail) {
@@ -319,7 +321,7 @@ gateway_stop(struct gateway *g)
     proc_free(g->proc);
     if (getenv("SALLYPORT_KEEP"))
         fprintf(stderr, "kept: %s\n", g->dir);
-    else
+    else if (!g->keep_dir)
         dir_remove(g->dir);
     for (int i = 0; i < PATHS; i++)
         free(g->paths[i]);

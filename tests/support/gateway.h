@@ -23,6 +23,7 @@ struct gateway_spec {
     const char *const *vars; /* pairs, ends with NULL; may be NULL */
     const char *dir;         /* existing folder with the files; NULL: a temporary one */
     bool may_fail;           /* return a gateway that did not get ready instead of dying */
+    bool keep_dir;           /* gateway_stop leaves dir to the caller */
     unsigned nofile;
     uint64_t address_space;
     const char *const *env;
