@@ -275,19 +275,26 @@ gateway_log(const struct gateway *g, const char *name)
 }
 
 bool
-gateway_wait_log(const struct gateway *g, const char *name, const char *text, int timeout_ms)
+gateway_wait_log_count(const struct gateway *g, const char *name, const char *text, size_t count,
+                       int timeout_ms)
 {
     int64_t deadline = now_ms() + timeout_ms;
 
     for (;;) {
         struct bytes log = gateway_log(g, name);
-        bool found = find_bytes(log.ptr, log.len, text, strlen(text)) != NULL;
+        bool found = count_text(bytes_str(&log), text) >= count;
 
         bytes_free(&log);
         if (found || now_ms() >= deadline)
             return found;
         sleep_ms(POLL_MS);
     }
+}
+
+bool
+gateway_wait_log(const struct gateway *g, const char *name, const char *text, int timeout_ms)
+{
+    return gateway_wait_log_count(g, name, text, 1, timeout_ms);
 }
 
 struct bytes

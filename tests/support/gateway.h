@@ -60,6 +60,9 @@ enum gateway_reload gateway_reload(struct gateway *g);
 struct bytes gateway_log(const struct gateway *g, const char *name);
 /* True when DIR/NAME contains text within the time. */
 bool gateway_wait_log(const struct gateway *g, const char *name, const char *text, int timeout_ms);
+/* The same for text that is there count times. Lines of different workers come in any order. */
+bool gateway_wait_log_count(const struct gateway *g, const char *name, const char *text,
+                            size_t count, int timeout_ms);
 /* The whole diagnostic log (standard error) so far. */
 struct bytes gateway_diag(const struct gateway *g);
 

@@ -69,8 +69,18 @@ conn_start(struct origin *o, int fd)
     c->number = o->conn_count - o->first;
     c->script = script_for(o, c->number);
     o->conns[o->conn_count++] = c;
+    o->accepting = false;
     if (pthread_create(&c->thread, NULL, origin_conn_run, c) != 0)
         die("cannot start a thread");
+    origin_announce(o);
+    pthread_mutex_unlock(&o->lock);
+}
+
+static void
+set_accepting(struct origin *o, bool is_accepting)
+{
+    pthread_mutex_lock(&o->lock);
+    o->accepting = is_accepting;
     origin_announce(o);
     pthread_mutex_unlock(&o->lock);
 }
@@ -86,9 +96,12 @@ accept_thread(void *arg)
 
         if (poll(&p, 1, ORIGIN_POLL_MS) <= 0)
             continue;
+        set_accepting(o, true);
         fd = accept4(o->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
             conn_start(o, fd);
+        else
+            set_accepting(o, false);
     }
     return NULL;
 }
@@ -219,10 +232,13 @@ conns_locked(const struct origin *o)
     return o->conn_count - o->first;
 }
 
+/* Connections that wait to be accepted count: they may hold bytes already. */
 static size_t
 open_locked(const struct origin *o)
 {
-    size_t n = 0;
+    bool is_served = !o->spec.never_accept && !o->spec.refuse;
+    struct pollfd queue = {.fd = is_served ? o->fd : -1, .events = POLLIN};
+    size_t n = o->accepting || poll(&queue, 1, 0) > 0;
 
     for (size_t i = o->first; i < o->conn_count; i++)
         n += !o->conns[i]->ended;

@@ -39,6 +39,7 @@ struct origin {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool stopping;
+    bool accepting; /* a connection is between the kernel's queue and conns */
     int fd;
     uint16_t port;
     char address[32];
