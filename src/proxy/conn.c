@@ -124,21 +124,22 @@ conn_new(struct worker *w, struct worker_listener *wl, int fd, const struct addr
     return c;
 }
 
-/* Which phase comes first is the listener's; an untrusted source may not speak PROXY. */
+/* Which phase comes first is the listener's; an untrusted source may not speak PROXY. False: the
+ * connection is closed. */
 static bool
 conn_begin(struct conn *c)
 {
     const struct site_listener *l = conn_listener(c);
-    bool is_trusted = l->proxy_source_count == 0;
+    bool is_trusted = conn_proxy_may_speak(l, &c->peer);
 
     c->listener_name = arena_str(&c->arena, l->name);
     c->elb = arena_str(&c->arena, l->elb);
-    for (size_t i = 0; i < l->proxy_source_count && !is_trusted; i++)
-        is_trusted = cidr_contains(&l->proxy_sources[i], &c->peer);
-    if (l->proxy_mode == PROXY_REQUIRED && !is_trusted)
-        return false;
     c->state = l->proxy_mode != PROXY_OFF && is_trusted ? CONN_PROXY : CONN_HANDSHAKE;
-    return c->listener_name.ptr != NULL && c->elb.ptr != NULL;
+    if (c->listener_name.ptr == NULL || c->elb.ptr == NULL)
+        conn_close(c, CONN_END_LIMIT);
+    else if (l->proxy_mode == PROXY_REQUIRED && !is_trusted)
+        conn_proxy_failed(c, "proxy_protocol is required, and this address is no trusted source");
+    return c->state != CONN_CLOSED;
 }
 
 void
@@ -155,11 +156,8 @@ conn_accept(struct worker *w, struct worker_listener *wl, int fd, const struct a
             listener_pause(&wl->ls);
         return;
     }
-    if (!conn_begin(c)) {
-        metrics_add(&w->metrics, METRIC_PROXY_HEADER_ERRORS, 1);
-        conn_close(c, CONN_END_PROXY_HEADER);
+    if (!conn_begin(c))
         return;
-    }
     if (loop_watch_add(w->loop, &c->watch, fd, on_io, c) != 0) {
         conn_close(c, CONN_END_IO);
         return;
@@ -293,54 +291,6 @@ conn_kick(struct conn *c)
     loop_defer(c->w->loop, &c->step_task);
 }
 
-/* ---- PROXY protocol --------------------------------------------------------------------- */
-
-static void
-conn_proxy_apply(struct conn *c, const struct proxy_header *h)
-{
-    if (!h->is_local) {
-        c->client = h->source;
-        c->client_is_proxied = true;
-    }
-    memcpy(c->vpce_id, h->vpce_id, sizeof(c->vpce_id));
-    c->state = CONN_HANDSHAKE;
-    c->started_ms = worker_now_ms(c->w);
-}
-
-/* Looks with MSG_PEEK and then takes exactly the header, so that TLS finds its own first byte. */
-static void
-conn_step_proxy(struct conn *c)
-{
-    uint8_t bytes[PROXY_HEADER_MAX + 1];
-    struct proxy_header header;
-    size_t len = 0;
-    ssize_t n = recv(c->fd, bytes, sizeof(bytes), MSG_PEEK);
-    int r;
-
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n <= 0) {
-        metrics_add(&c->w->metrics, METRIC_HEALTH_PROBES, 1);
-        conn_close(c, CONN_END_PROBE);
-        return;
-    }
-    c->got_bytes = true;
-    r = proxy_header_parse(str_make(bytes, (size_t)n), &header, &len);
-    if (r == GW_E_AGAIN)
-        return;
-    if (r == GW_E_NOTFOUND && conn_listener(c) != NULL &&
-        conn_listener(c)->proxy_mode == PROXY_OPTIONAL) {
-        c->state = CONN_HANDSHAKE;
-        return;
-    }
-    if (r != 0 || recv(c->fd, bytes, len, 0) != (ssize_t)len) {
-        metrics_add(&c->w->metrics, METRIC_PROXY_HEADER_ERRORS, 1);
-        conn_close(c, CONN_END_PROXY_HEADER);
-        return;
-    }
-    conn_proxy_apply(c, &header);
-}
-
 /* ---- TLS handshake ---------------------------------------------------------------------- */
 
 static void
@@ -361,6 +311,13 @@ conn_open(struct conn *c)
         c->codec->drain(c);
 }
 
+/* Nothing but perhaps a PROXY header ever came. */
+static bool
+conn_is_silent(const struct conn *c)
+{
+    return c->tls == NULL ? !c->got_bytes : !tls_got_bytes(c->tls);
+}
+
 /* The alert has been written; give the client time to read it instead of a reset. */
 static void
 conn_handshake_failed(struct conn *c)
@@ -368,9 +325,8 @@ conn_handshake_failed(struct conn *c)
     c->end = CONN_END_HANDSHAKE;
     if (c->refusal == REASON_NONE)
         c->refusal = tls_reason(c->tls);
-    if (!c->got_bytes && c->refusal == REASON_NONE) {
-        metrics_add(&c->w->metrics, METRIC_HEALTH_PROBES, 1);
-        conn_close(c, CONN_END_PROBE);
+    if (c->refusal == REASON_NONE && conn_is_silent(c)) {
+        conn_probed(c);
         return;
     }
     if (c->refusal == REASON_NONE)
@@ -711,14 +667,14 @@ on_io(void *arg, unsigned bits)
 static void
 conn_handshake_timeout(struct conn *c)
 {
-    if (!c->got_bytes) {
-        metrics_add(&c->w->metrics, METRIC_HEALTH_PROBES, 1);
-        conn_close(c, CONN_END_PROBE);
+    if (conn_is_silent(c)) {
+        conn_probed(c);
         return;
     }
     c->refusal = REASON_HANDSHAKE_TIMEOUT;
     metrics_add(&c->w->metrics, METRIC_HANDSHAKES_FAILED, 1);
     metrics_refused(&c->w->metrics, c->refusal);
+    conn_note_leaf(c);
     conn_log_line(c);
     conn_close(c, CONN_END_HANDSHAKE_TIMEOUT);
 }
@@ -750,8 +706,9 @@ on_timer(void *arg)
     switch (c->state) {
     case CONN_PROXY:
         if (c->got_bytes)
-            metrics_add(&c->w->metrics, METRIC_PROXY_HEADER_ERRORS, 1);
-        conn_close(c, c->got_bytes ? CONN_END_PROXY_HEADER : CONN_END_PROBE);
+            conn_proxy_failed(c, "the PROXY protocol header took longer than its deadline");
+        else
+            conn_probed(c);
         break;
     case CONN_HANDSHAKE:
         conn_handshake_timeout(c);

@@ -154,6 +154,14 @@ void conn_drain(struct conn *c);
 
 const struct site_listener *conn_listener(const struct conn *c);
 
+/* conn_proxy.c: the PROXY phase. Asked about the socket's own peer, before a byte was read. */
+bool conn_proxy_may_speak(const struct site_listener *l, const struct addr *peer);
+void conn_step_proxy(struct conn *c);
+/* Refuses: counted, logged, closed. */
+void conn_proxy_failed(struct conn *c, const char *why);
+/* Load balancers connect only to see whether somebody answers: no error, and not logged. */
+void conn_probed(struct conn *c);
+
 /* conn_tls.c: what the handshake's hooks and its end do. */
 extern const struct tls_hooks conn_tls_hooks;
 /* Renders identity and forwarding facts. A GW_E_ code refuses the connection; c->refusal is set. */

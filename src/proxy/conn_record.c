@@ -68,8 +68,10 @@ conn_log_refusal(const struct conn *c, const struct conn_record *r)
     if (dropped > 0)
         log_event(LOG_WARN, "conn", "%llu lines about refused connections were left out",
                   (unsigned long long)dropped);
+    if (words[0] == '\0' && c->tls != NULL)
+        words = tls_error(c->tls);
     if (words[0] == '\0')
-        words = c->tls == NULL ? reason_text(c->refusal) : tls_error(c->tls);
+        words = reason_text(c->refusal);
     log_event(LOG_INFO, "conn", "%.*s refused %.*s on %.*s: %s, %s", STR_ARG(r->trace_id),
               STR_ARG(r->client_ip), STR_ARG(r->listener), reason_token(c->refusal), words);
 }

@@ -193,6 +193,12 @@ tls_flush(struct tls_io *t)
 }
 
 bool
+tls_got_bytes(const struct tls_io *t)
+{
+    return BIO_number_read(SSL_get_rbio(t->ssl)) > 0;
+}
+
+bool
 tls_saw_close_notify(const struct tls_io *t)
 {
     return t->saw_close_notify;

@@ -84,6 +84,8 @@ void tls_set_pool(struct tls_io *t, struct pool *blocks);
 void tls_cork(struct tls_io *t);
 /* What was held back leaves. 0, WANT_WRITE (call again when writable) or RESET. */
 int tls_flush(struct tls_io *t) GW_MUST_USE;
+/* True once the other side has sent anything at all. */
+bool tls_got_bytes(const struct tls_io *t);
 /* True when the end came with close_notify (a truncation can be told apart). */
 bool tls_saw_close_notify(const struct tls_io *t);
 /* Sends what is held and close_notify; 0 when it left or cannot be sent any more (handshake
