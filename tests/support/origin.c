@@ -48,10 +48,31 @@ origin_announce(struct origin *o)
 
 /* ---- the server ---- */
 
+/* Tests keep steps on their stacks, and connections outlive tests: each has its own copy. */
+static struct script
+script_copy(const struct origin_step *steps, size_t count)
+{
+    struct origin_step *copy = xcalloc(count + 1, sizeof(*copy));
+
+    if (count > 0)
+        memcpy(copy, steps, count * sizeof(*copy));
+    return (struct script){copy, count};
+}
+
+static void
+script_replace(struct script *s, const struct origin_step *steps, size_t count)
+{
+    free(s->steps);
+    *s = steps ? script_copy(steps, count) : (struct script){NULL, 0};
+}
+
 static struct script
 script_for(const struct origin *o, size_t n)
 {
-    return n < ORIGIN_SPECIAL_MAX && o->special[n].steps ? o->special[n] : o->script;
+    const struct script *s =
+        n < ORIGIN_SPECIAL_MAX && o->special[n].steps ? &o->special[n] : &o->script;
+
+    return script_copy(s->steps, s->count);
 }
 
 static void
@@ -176,9 +197,10 @@ origin_start(const struct origin_spec *spec)
 
     signal(SIGPIPE, SIG_IGN);
     o->spec = *spec;
-    o->script = (struct script){spec->steps, spec->count};
-    if (!spec->steps)
-        o->script = (struct script){default_steps, array_len(default_steps)};
+    if (spec->steps)
+        o->script = script_copy(spec->steps, spec->count);
+    else
+        o->script = script_copy(default_steps, array_len(default_steps));
     o->conns = xcalloc(ORIGIN_CONNS_MAX, sizeof(struct origin_conn *));
     pthread_mutex_init(&o->lock, NULL);
     pthread_condattr_init(&monotonic);
@@ -210,7 +232,7 @@ void
 origin_set_steps(struct origin *o, const struct origin_step *steps, size_t count)
 {
     pthread_mutex_lock(&o->lock);
-    o->script = (struct script){steps, count};
+    script_replace(&o->script, steps, count);
     pthread_mutex_unlock(&o->lock);
 }
 
@@ -220,7 +242,7 @@ origin_set_conn_steps(struct origin *o, size_t n, const struct origin_step *step
     if (n >= ORIGIN_SPECIAL_MAX)
         die("the origin keeps steps for %d connections", (int)ORIGIN_SPECIAL_MAX);
     pthread_mutex_lock(&o->lock);
-    o->special[n] = (struct script){steps, count};
+    script_replace(&o->special[n], steps, count);
     pthread_mutex_unlock(&o->lock);
 }
 
@@ -410,6 +432,7 @@ origin_stop(struct origin *o)
 
         pthread_join(c->thread, NULL);
         bytes_free(&c->received);
+        free(c->script.steps);
         free(c->sni);
         free(c);
     }
@@ -418,6 +441,9 @@ origin_stop(struct origin *o)
     pthread_cond_destroy(&o->changed);
     pthread_mutex_destroy(&o->lock);
     bytes_free(&o->all);
+    free(o->script.steps);
+    for (size_t i = 0; i < ORIGIN_SPECIAL_MAX; i++)
+        free(o->special[i].steps);
     free(o->conns);
     free(o);
 }

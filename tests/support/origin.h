@@ -101,7 +101,7 @@ struct origin_step {
     }
 
 struct origin_spec {
-    const struct origin_step *steps; /* must outlive the origin; end of steps: close */
+    const struct origin_step *steps; /* copied, their data is not; end of steps: close */
     size_t count;
     const struct pki_cert *cert;      /* TLS with this certificate and its issuers */
     const struct pki_cert *client_ca; /* ask for a client certificate under this CA */

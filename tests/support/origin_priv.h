@@ -14,7 +14,7 @@
 enum { ORIGIN_CONNS_MAX = 65536, ORIGIN_SPECIAL_MAX = 256, ORIGIN_POLL_MS = 20 };
 
 struct script {
-    const struct origin_step *steps;
+    struct origin_step *steps; /* its own */
     size_t count;
 };
 

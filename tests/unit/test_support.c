@@ -48,6 +48,31 @@ test_default_origin_answers_and_records(void **state)
     origin_stop(o);
 }
 
+/* A connection goes on while the test that began it, and its stack, are gone. */
+static void
+test_origin_keeps_its_own_steps(void **state)
+{
+    struct origin_step steps[] = {
+        ORIGIN_READ_REQUEST,
+        ORIGIN_SEND("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"),
+        ORIGIN_LOOP,
+    };
+    struct origin *o = origin_start(&(struct origin_spec){0});
+    struct client *c;
+    struct response r;
+
+    (void)state;
+    origin_set_steps(o, steps, array_len(steps));
+    for (size_t i = 0; i < array_len(steps); i++)
+        steps[i] = (struct origin_step)ORIGIN_FREEZE;
+    c = dial(o, NULL);
+    r = client_get(c, "h", "/");
+    assert_string_equal(r.body.ptr, "first");
+    response_free(&r);
+    client_close(c);
+    origin_stop(o);
+}
+
 static const struct origin_step cut_steps[] = {
     ORIGIN_READ_REQUEST,
     ORIGIN_SEND("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour"),
@@ -234,6 +259,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_origin_answers_and_records),
+        cmocka_unit_test(test_origin_keeps_its_own_steps),
         cmocka_unit_test(test_ways_a_response_ends),
         cmocka_unit_test(test_refusing_and_frozen_origins),
         cmocka_unit_test(test_client_certificate_and_alert),
