@@ -13,12 +13,6 @@
 
 #define CUT_MARK "..."
 
-struct place {
-    const char *file;
-    int line;
-    int column;
-};
-
 void
 diag_init(struct diag *d)
 {
@@ -34,8 +28,27 @@ diag_done(struct diag *d)
     *d = (struct diag){0};
 }
 
+void
+diag_named_at(struct diag *d, const char *file, int line, int column)
+{
+    d->named = (struct diag_place){file, line, column};
+}
+
+void
+diag_named_nowhere(struct diag *d)
+{
+    d->named = (struct diag_place){0};
+}
+
+static bool
+is_named_elsewhere(const struct diag *d, const struct diag_place *at)
+{
+    return d->named.file != NULL && d->named.line > 0 && at->file != NULL && at->line <= 0 &&
+           strcmp(d->named.file, at->file) != 0;
+}
+
 static size_t
-format_place(char *dst, size_t cap, const struct place *at)
+format_place(char *dst, size_t cap, const struct diag_place *at)
 {
     int len;
 
@@ -60,14 +73,14 @@ mask_controls(char *text)
     }
 }
 
-static void add(struct diag *d, bool is_warning, const struct place *at, const char *fmt,
+static void add(struct diag *d, bool is_warning, const struct diag_place *at, const char *fmt,
                 va_list args) __attribute__((format(printf, 4, 0)));
 
 static void
-add(struct diag *d, bool is_warning, const struct place *at, const char *fmt, va_list args)
+add(struct diag *d, bool is_warning, const struct diag_place *at, const char *fmt, va_list args)
 {
     char text[DIAG_TEXT_MAX];
-    size_t place_len;
+    size_t place_len = 0;
     int len;
 
     if (is_warning)
@@ -76,7 +89,9 @@ add(struct diag *d, bool is_warning, const struct place *at, const char *fmt, va
         d->error_count++;
     if (d->count == DIAG_ENTRIES_MAX)
         return;
-    place_len = format_place(text, sizeof(text), at);
+    if (is_named_elsewhere(d, at))
+        place_len = format_place(text, sizeof(text), &d->named);
+    place_len += format_place(text + place_len, sizeof(text) - place_len, at);
     len = vsnprintf(text + place_len, sizeof(text) - place_len, fmt, args);
     if (len >= 0 && (size_t)len >= sizeof(text) - place_len)
         memcpy(text + sizeof(text) - sizeof(CUT_MARK), CUT_MARK, sizeof(CUT_MARK));
@@ -92,7 +107,7 @@ add(struct diag *d, bool is_warning, const struct place *at, const char *fmt, va
 void
 diag_error(struct diag *d, const char *file, int line, int column, const char *fmt, ...)
 {
-    struct place at = {file, line, column};
+    struct diag_place at = {file, line, column};
     va_list args;
 
     va_start(args, fmt);
@@ -103,7 +118,7 @@ diag_error(struct diag *d, const char *file, int line, int column, const char *f
 void
 diag_warn(struct diag *d, const char *file, int line, int column, const char *fmt, ...)
 {
-    struct place at = {file, line, column};
+    struct diag_place at = {file, line, column};
     va_list args;
 
     va_start(args, fmt);

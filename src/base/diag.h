@@ -17,11 +17,19 @@ struct diag_entry {
     char *text; /* "FILE:LINE:COLUMN: text", without the parts that are unknown */
 };
 
+/* Where the configuration names a file. */
+struct diag_place {
+    const char *file; /* borrowed; NULL: nowhere */
+    int line;
+    int column;
+};
+
 struct diag {
     struct diag_entry *entries;
     size_t count;
     size_t error_count; /* also those beyond the cap */
     size_t warning_count;
+    struct diag_place named;
 };
 
 void diag_init(struct diag *d);
@@ -31,6 +39,10 @@ void diag_error(struct diag *d, const char *file, int line, int column, const ch
     GW_PRINTF(5, 6);
 void diag_warn(struct diag *d, const char *file, int line, int column, const char *fmt, ...)
     GW_PRINTF(5, 6);
+/* Until the next call, what is wrong with another file as a whole (line 0: it is missing, empty,
+ * the wrong one) begins with the place that names it. */
+void diag_named_at(struct diag *d, const char *file, int line, int column);
+void diag_named_nowhere(struct diag *d);
 static inline bool
 diag_has_errors(const struct diag *d)
 {

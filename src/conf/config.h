@@ -197,6 +197,7 @@ struct config {
     int64_t workers;  /* 0: auto */
     struct config_run_as run_as;
     const char *state_dir; /* NULL: none */
+    struct config_pos state_dir_pos;
     struct config_admin admin;
     struct config_listener *listeners;
     size_t listener_count;

@@ -558,7 +558,8 @@ check_process(struct check *c)
     snprintf(c->where, sizeof(c->where), "admin.bind");
     if (config->admin.bind.addr.len != 0 && !is_loopback(&config->admin.bind.addr))
         check_warn(c, config->admin.bind.pos,
-                   "others can reach it: figures and status are no secrets of yours only");
+                   "no loopback address, and it asks for no password: whoever reaches it reads "
+                   "status and figures");
 }
 
 void

@@ -158,7 +158,7 @@ reader_str_list(struct reader *r, const struct reader_slot *slot, reader_item_fn
 static void
 report_unknown(struct reader *r, enum schema_section section, const struct yaml_node *key)
 {
-    const char *nearest;
+    const char *nearest, *owner;
 
     /* What will not be shown need not be searched for. */
     if (r->diag->count >= DIAG_ENTRIES_MAX) {
@@ -166,7 +166,16 @@ report_unknown(struct reader *r, enum schema_section section, const struct yaml_
         return;
     }
     nearest = schema_nearest(section, key->text);
-    if (nearest != NULL)
+    owner = schema_owner(key->text);
+    if (owner != NULL && *owner == '\0')
+        reader_error(r, key,
+                     "unknown key \"%.64s\" here; it belongs at the top of the file, "
+                     "without indentation",
+                     key->text.ptr);
+    else if (owner != NULL)
+        reader_error(r, key, "unknown key \"%.64s\" here; it belongs in \"%s\"", key->text.ptr,
+                     owner);
+    else if (nearest != NULL)
         reader_error(r, key, "unknown key \"%.64s\"; did you mean \"%s\"?", key->text.ptr, nearest);
     else
         reader_error(r, key, "unknown key \"%.64s\"", key->text.ptr);

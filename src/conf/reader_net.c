@@ -285,6 +285,10 @@ read_crl_scalar(struct reader *r, const struct yaml_node *node, struct config_cr
         ret->url = read_url(r, node);
         return ret->url != NULL;
     }
+    if (strstr(node->text.ptr, "://") != NULL) {
+        reader_expected(r, node, "a file, a folder, or a URL of https, http or s3");
+        return false;
+    }
     if (node->text.len == 0 || node->text.len > PATH_BYTES_MAX) {
         reader_error(r, node, "expected a path of 1 to %d bytes", PATH_BYTES_MAX);
         return false;

@@ -203,6 +203,30 @@ schema_find(enum schema_section section, struct str name)
     return NULL;
 }
 
+static const char *
+section_key(enum schema_section section)
+{
+    for (size_t i = 0; section != SECTION_ROOT && i < schema_key_count; i++)
+        if (schema_keys[i].sub == section)
+            return schema_keys[i].name;
+    return "";
+}
+
+const char *
+schema_owner(struct str name)
+{
+    const struct schema_key *found = NULL;
+
+    for (size_t i = 0; i < schema_key_count; i++) {
+        if (!str_eq(str_from(schema_keys[i].name), name))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = &schema_keys[i];
+    }
+    return found != NULL ? section_key(found->section) : NULL;
+}
+
 const char *
 schema_nearest(enum schema_section section, struct str name)
 {

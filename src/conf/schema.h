@@ -140,6 +140,9 @@ const struct schema_key *schema_first(enum schema_section section);
 const struct schema_key *schema_next(const struct schema_key *key);
 /* NULL when the section has no such key. */
 const struct schema_key *schema_find(enum schema_section section, struct str name);
+/* Where else the key is known, when that is one place: the key of the map it belongs into, "" for
+ * the top of the file. NULL when nowhere or in several. */
+const char *schema_owner(struct str name);
 /* The known key that looks most like name, or NULL when none does. */
 const char *schema_nearest(enum schema_section section, struct str name);
 

@@ -100,8 +100,12 @@ build_tls_server(struct snapshot_job *job, const struct config_listener *l,
     if (l->tls.resumption == 1)
         src.ticket_keys = keys;
     for (size_t i = 0; i < l->certificate_count; i++)
-        certs[i] = (struct tls_cert_source){l->certificates[i].certificate,
-                                            l->certificates[i].private_key};
+        certs[i] = (struct tls_cert_source){
+            .certificate = l->certificates[i].certificate,
+            .private_key = l->certificates[i].private_key,
+            .named = {job->config->file, l->certificates[i].pos.line,
+                      l->certificates[i].pos.column},
+        };
     if (tls_server_build(&src, job->diag, ret) != 0 && job->diag->error_count == errors_before)
         diag_error(job->diag, job->config->file, l->pos.line, l->pos.column,
                    "listener \"%s\": TLS cannot be set up", l->name);
@@ -209,15 +213,16 @@ listener_keys(struct snapshot_job *job, const struct config_listener *l)
     if (l->tls.resumption != 1)
         return NULL;
     if (l->tls.ticket_keys != NULL) {
+        const struct config_pos *at = &l->tls.ticket_keys_pos;
         size_t errors_before = job->diag->error_count;
+        int err;
 
-        if (ticket_keys_load(l->tls.ticket_keys, job->diag, &keys) != 0 &&
-            job->diag->error_count == errors_before)
-            diag_error(job->diag, job->config->file, l->tls.ticket_keys_pos.line,
-                       l->tls.ticket_keys_pos.column,
-                       "listener \"%s\": ticket_keys: cannot be "
-                       "loaded",
-                       l->name);
+        diag_named_at(job->diag, job->config->file, at->line, at->column);
+        err = ticket_keys_load(l->tls.ticket_keys, job->diag, &keys);
+        diag_named_nowhere(job->diag);
+        if (err != 0 && job->diag->error_count == errors_before)
+            diag_error(job->diag, job->config->file, at->line, at->column,
+                       "listener \"%s\": ticket_keys: cannot be loaded", l->name);
         return keys;
     }
     if (s->ticket_keys == NULL && job->previous != NULL && job->previous->ticket_keys != NULL)

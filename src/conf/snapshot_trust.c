@@ -219,7 +219,10 @@ build_trust(struct snapshot_job *job, struct files *f, struct trust **ret)
     for (size_t i = 0; i < store->crl_count; i++)
         add_source(f, &store->crls[i]);
     src.crl_path_count = f->count;
+    diag_named_at(job->diag, job->config->file, store->ca_bundle_pos.line,
+                  store->ca_bundle_pos.column);
     err = trust_build(&src, previous_trust(job, store->name), job->now_s, job->diag, ret);
+    diag_named_nowhere(job->diag);
     free(exceptions);
     if (err == 0)
         return;

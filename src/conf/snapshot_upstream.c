@@ -73,8 +73,12 @@ build_tls(struct snapshot_job *job, const struct config_target_group *g, struct 
         .private_key = g->tls.client_private_key,
     };
     size_t errors_before = job->diag->error_count;
+    int err;
 
-    if (tls_client_build(&src, job->diag, &u->tls) == 0)
+    diag_named_at(job->diag, job->config->file, g->tls.pos.line, g->tls.pos.column);
+    err = tls_client_build(&src, job->diag, &u->tls);
+    diag_named_nowhere(job->diag);
+    if (err == 0)
         return;
     if (job->diag->error_count == errors_before)
         diag_error(job->diag, job->config->file, g->pos.line, g->pos.column,

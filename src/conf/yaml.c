@@ -276,6 +276,35 @@ stands_on_tab(struct str text, yaml_mark_t at)
     return at.index < text.len && text.ptr[at.index] == '\t';
 }
 
+/* What a writer did, in place of what the parser was doing. "" when that is plain enough. */
+static const char *
+syntax_hint(const char *problem)
+{
+    static const struct {
+        const char *problem, *hint;
+    } hints[] = {
+        {"mapping values are not allowed in this context",
+         "; this key stands where none may: look for a missing \": \" in the line above, and "
+         "compare "
+         "the indentation with its neighbours"},
+        {"did not find expected key",
+         "; this line is indented otherwise than the keys above it that it belongs to"},
+        {"did not find expected '-' indicator",
+         "; a further entry of the list begins with \"- \", below the one before"},
+        {"could not find expected ':'", "; a key ends with \": \" before its value"},
+        {"block sequence entries are not allowed in this context",
+         "; a list entry begins on a line of its own, below the key"},
+        {"found character that cannot start any token",
+         "; put a value that begins with this character in quotes"},
+        {"found unexpected end of stream", "; a quote is opened and not closed"},
+    };
+
+    for (size_t i = 0; i < array_len(hints); i++)
+        if (strcmp(hints[i].problem, problem) == 0)
+            return hints[i].hint;
+    return "";
+}
+
 static void
 report_syntax(struct builder *b, struct str text)
 {
@@ -290,10 +319,11 @@ report_syntax(struct builder *b, struct str text)
     else if (stands_on_tab(text, p->problem_mark))
         diag_error(b->diag, b->file, line, column, "a tab cannot indent; use spaces");
     else if (p->context != NULL && p->context_mark.line != p->problem_mark.line)
-        diag_error(b->diag, b->file, line, column, "not YAML: %s (%s that begins in line %d)",
-                   p->problem, p->context, MARK_LINE(p->context_mark));
+        diag_error(b->diag, b->file, line, column, "not YAML: %s (%s that begins in line %d)%s",
+                   p->problem, p->context, MARK_LINE(p->context_mark), syntax_hint(p->problem));
     else
-        diag_error(b->diag, b->file, line, column, "not YAML: %s", p->problem);
+        diag_error(b->diag, b->file, line, column, "not YAML: %s%s", p->problem,
+                   syntax_hint(p->problem));
 }
 
 /* ---- the parse ---- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of commands, and the short ones: run, check, version, help. Called by main.
+ * The table of commands, and the short ones: run, version, help. Called by main.
  * Owns nothing. Must never do what another command is for.
  */
 #include "ctl/commands.h"
@@ -10,14 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "conf/snapshot.h"
 #include "conf/yaml_library.h"
 #include "ctl/commands_priv.h"
+#include "ctl/fetch.h"
 #include "ctl/gateway.h"
 #include "ctl/mem.h"
 #include "net/net_library.h"
 #include "proxy/h2_library.h"
+#include "tls/tls_ctx.h"
 
 struct command {
     const char *name;
@@ -27,7 +27,6 @@ struct command {
 };
 
 static int command_run(int argc, char **argv);
-static int command_check(int argc, char **argv);
 static int command_version(int argc, char **argv);
 static int command_help(int argc, char **argv);
 
@@ -89,15 +88,14 @@ command_version(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    printf("sallyport %s\n%s\nlibnghttp2 %s\nlibevent %s\nlibyaml %s\n", SALLYPORT_VERSION,
-           OpenSSL_version(OPENSSL_VERSION), h2_library_version(), net_library_version(),
-           yaml_library_version());
+    printf("sallyport %s\n%s\nlibnghttp2 %s\nlibevent %s\nlibyaml %s\nlibcurl %s\n",
+           SALLYPORT_VERSION, OpenSSL_version(OPENSSL_VERSION), h2_library_version(),
+           net_library_version(), yaml_library_version(), fetch_library_version());
     return COMMAND_OK;
 }
 
-/* "-c FILE" and nothing else. NULL after a message. */
-static const char *
-only_config(int argc, char **argv)
+const char *
+command_config(int argc, char **argv)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
     const char *config = NULL;
@@ -123,68 +121,12 @@ only_config(int argc, char **argv)
 static int
 command_run(int argc, char **argv)
 {
-    struct gateway_options options = {.config_path = only_config(argc, argv)};
+    struct gateway_options options = {.config_path = command_config(argc, argv)};
 
     if (options.config_path == NULL)
         return COMMAND_USAGE;
     options.argv = argv - 1; /* commands_run cut the program's name off */
     return gateway_run(&options);
-}
-
-static void
-print_count(size_t n, const char *one, const char *many, bool is_first)
-{
-    printf("%s%zu %s", is_first ? "" : ", ", n, n == 1 ? one : many);
-}
-
-static void
-print_valid(const struct snapshot *s, const char *file)
-{
-    size_t rules = 0, lists = 0;
-
-    for (size_t i = 0; i < s->site->listener_count; i++)
-        rules += s->site->listeners[i].policies[0].routes.rule_count;
-    for (size_t i = 0; i < s->trust_count; i++)
-        lists += trust_crl_count(s->trusts[i]);
-    printf("%s: valid (", file);
-    print_count(s->site->listener_count, "listener", "listeners", true);
-    print_count(rules, "rule", "rules", false);
-    print_count(s->trust_count, "trust store", "trust stores", false);
-    print_count(lists, "revocation list", "revocation lists", false);
-    print_count(s->site->upstream_count, "target group", "target groups", false);
-    puts(")");
-}
-
-static int
-check(const char *file, struct diag *diag)
-{
-    struct config *config = NULL;
-    struct snapshot *snapshot = NULL;
-    struct clock now;
-
-    clock_read(&now);
-    if (config_load(file, diag, &config) != 0 ||
-        snapshot_build(config, NULL, clock_wall_s(&now), diag, &snapshot) != 0)
-        return COMMAND_FAILED;
-    print_valid(snapshot, file);
-    snapshot_unref(snapshot);
-    return COMMAND_OK;
-}
-
-static int
-command_check(int argc, char **argv)
-{
-    const char *file = only_config(argc, argv);
-    struct diag diag;
-    int status;
-
-    if (file == NULL)
-        return COMMAND_USAGE;
-    diag_init(&diag);
-    status = check(file, &diag);
-    diag_print(&diag, stderr);
-    diag_done(&diag);
-    return status;
 }
 
 int

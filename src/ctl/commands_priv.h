@@ -23,7 +23,11 @@ struct admin_arguments {
 /* One request, its socket filled in; the answer or what is wrong is printed. */
 int command_ask(const struct admin_arguments *a, struct admin_question *q);
 
+/* The FILE of "-c FILE" when nothing else is given; NULL after a message. */
+const char *command_config(int argc, char **argv);
+
 /* argv[0] is the command's name. */
+int command_check(int argc, char **argv);
 int command_deny(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_reload(int argc, char **argv);

@@ -18,6 +18,12 @@
 #include "ctl/fetch_priv.h"
 #include "ctl/mem.h"
 
+const char *
+fetch_library_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
+}
+
 /* ---- request and result -------------------------------------------------------------------- */
 
 void

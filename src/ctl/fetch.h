@@ -43,6 +43,8 @@ void fetch_request_done(struct fetch_request *req);
 /* Wipes the body. */
 void fetch_result_done(struct fetch_result *r);
 
+/* Borrowed, for ever. */
+const char *fetch_library_version(void);
 /* On the calling thread, which waits. */
 void fetch_run(const struct fetch_request *req, struct fetch_result *ret);
 bool fetch_address_is_allowed(const struct sockaddr *sa, bool is_credentials);

@@ -55,7 +55,8 @@ load_trust(SSL_CTX *ctx, const struct tls_client_source *src, struct diag *diag)
 static int
 load_client_pair(SSL_CTX *ctx, const struct tls_client_source *src, struct diag *diag)
 {
-    const struct tls_cert_source pair = {src->certificate, src->private_key};
+    const struct tls_cert_source pair = {.certificate = src->certificate,
+                                         .private_key = src->private_key};
     int64_t not_after_s;
     X509 *leaf;
 

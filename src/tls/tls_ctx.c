@@ -263,8 +263,12 @@ tls_server_build(const struct tls_server_source *src, struct diag *diag, struct 
         return GW_E_NOMEM;
     }
     for (size_t i = 0; i < src->cert_count; i++) {
-        int rc = add_certificate(s, src, i, diag);
+        const struct diag_place *named = &src->certs[i].named;
+        int rc;
 
+        diag_named_at(diag, named->file, named->line, named->column);
+        rc = add_certificate(s, src, i, diag);
+        diag_named_nowhere(diag);
         if (rc < 0)
             result = rc;
     }

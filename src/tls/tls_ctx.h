@@ -30,6 +30,7 @@ enum tls_client_auth {
 struct tls_cert_source {
     const char *certificate; /* PEM, leaf first, then its chain */
     const char *private_key;
+    struct diag_place named; /* where the configuration names them */
 };
 
 struct tls_server_source {

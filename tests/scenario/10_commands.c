@@ -160,8 +160,8 @@ says(const struct bytes *b, const char *text)
 static void
 version_names_the_program_and_its_libraries(void **state)
 {
-    static const char *const names[] = {"sallyport ", "OpenSSL 3", "libnghttp2 ", "libevent ",
-                                        "libyaml "};
+    static const char *const names[] = {"sallyport ", "OpenSSL 3", "libnghttp2 ",
+                                        "libevent ",  "libyaml ",  "libcurl "};
     struct proc_result r = run("version");
 
     (void)state;
@@ -277,6 +277,93 @@ check_loads_every_file_that_run_would_load(void **state)
         free(path);
     }
     free(file);
+}
+
+/* REPLACED stands in config_text. */
+struct place_case {
+    const char *replaced, *by;
+    int status;
+    const char *at; /* LINE:COLUMN: */
+    const char *text;
+};
+
+static void
+check_must_say(const struct world *w, const struct place_case *c)
+{
+    char *file = write_config(w);
+    char *at = xformat("%s:%s ", file, c->at);
+    struct bytes whole = file_slurp(file);
+    const char *found = find_bytes(whole.ptr, whole.len, c->replaced, strlen(c->replaced));
+    struct proc_result r;
+    char *text;
+
+    assert_non_null(found);
+    text = xformat("%.*s%s%.*s", (int)(found - whole.ptr), whole.ptr, c->by,
+                   (int)(whole.ptr + whole.len - found - (ptrdiff_t)strlen(c->replaced)),
+                   found + strlen(c->replaced));
+    file_spill(file, text, strlen(text), 0600);
+    r = run("check", "-c", file);
+    if (r.status != c->status || !says(&r.err, at) || !says(&r.err, c->text))
+        fail_msg("%s: status %d: %s", c->by, r.status, r.err.ptr);
+    assert_int_equal(r.out.len == 0, c->status != 0);
+    proc_result_free(&r);
+    bytes_free(&whole);
+    free(text);
+    free(at);
+    free(file);
+}
+
+static void
+check_names_the_line_that_names_a_wrong_file(void **state)
+{
+    static const struct place_case cases[] = {
+        {"certificate: server.pem", "certificate: absent.pem", 1,
+         "6:20:", "absent.pem: cannot be opened: No such file"},
+        {"certificate: server.pem", "certificate: client.pem", 1,
+         "6:20:", "server.key: is not the private key of"},
+        {"ca_bundle: ca.pem", "ca_bundle: empty.pem", 1, "14:25:", "empty.pem: is empty"},
+        {"ca_bundle: ca.pem", "ca_bundle: .", 1, "14:25:", "is a directory"},
+        {"[ca.crl.pem]", "[absent.crl]", 1, "14:40:", "absent.crl: No such file"},
+        {"api: {protocol: http,", "api: {tls: {ca_bundle: absent.pem},", 1,
+         "16:14:", "absent.pem: cannot be opened"},
+        {"    rules:", "    tls: {ticket_keys: absent.keys}\n    rules:", 1,
+         "8:24:", "absent.keys: cannot be opened"},
+    };
+    const struct world *w = *state;
+
+    write_file(w, "empty.pem", "");
+    for (size_t i = 0; i < array_len(cases); i++)
+        check_must_say(w, &cases[i]);
+}
+
+/* A folder that is made later, on another machine than this, is worth a warning; something else
+ * in its place is an error. */
+static void
+check_looks_at_what_run_will_write_and_changes_nothing(void **state)
+{
+    static const struct place_case cases[] = {
+        {"workers: 2", "state_dir: ca.pem", 1, "1:12:", "ca.pem is there and is no folder"},
+        {"workers: 2",
+         "state_dir: state\nlogging: {access: {path: access.log}}\nrun_as: {user: no-such-user}", 0,
+         "3:9:", "no user \"no-such-user\""},
+        {"workers: 2", "state_dir: a/b/c", 0, "1:12:", "a/b is not there"},
+        {"socket: admin.sock", "socket: ca.pem", 1, "2:8:", "ca.pem is there and is no socket"},
+        {"socket: admin.sock", "socket: run/admin.sock", 0, "2:8:", "run is not there"},
+        {"workers: 2", "logging: {access: {path: .}}", 1, "1:19:", ". is there and is no file"},
+        {"workers: 2", "logging: {connection: {path: log/c}}", 0, "1:23:", "log is not there"},
+    };
+    static const char *const made[] = {"state", "admin.sock", "access.log"};
+    const struct world *w = *state;
+    struct stat st;
+
+    for (size_t i = 0; i < array_len(cases); i++)
+        check_must_say(w, &cases[i]);
+    for (size_t i = 0; i < array_len(made); i++) {
+        char *path = in_dir(w, made[i]);
+
+        assert_int_equal(stat(path, &st), -1);
+        free(path);
+    }
 }
 
 static void
@@ -461,6 +548,8 @@ main(void)
         world_test(check_says_what_it_found),
         world_test(check_prints_every_error_with_its_place),
         world_test(check_loads_every_file_that_run_would_load),
+        world_test(check_names_the_line_that_names_a_wrong_file),
+        world_test(check_looks_at_what_run_will_write_and_changes_nothing),
         world_test(explain_tells_admitted_from_refused_by_its_status),
         world_test(explain_routes_a_request),
         world_test(run_that_cannot_start_is_one_and_says_why),

@@ -26,6 +26,42 @@ a_place_is_written_as_far_as_it_is_known(void **state)
     assert_null(d.entries);
 }
 
+/* An operator looks for the line to change, not for a name that stands somewhere. */
+static void
+a_file_as_a_whole_is_told_with_the_place_that_names_it(void **state)
+{
+    char *path = calloc(1, DIAG_TEXT_MAX + 1);
+    struct diag d;
+
+    (void)state;
+    memset(path, 'p', DIAG_TEXT_MAX);
+    diag_init(&d);
+    diag_named_at(&d, "a.yaml", 3, 7);
+    diag_error(&d, "a.pem", 0, 0, "is empty");
+    diag_warn(&d, "a.pem", 0, 0, "expires soon");
+    diag_error(&d, "a.pem", 9, 0, "is cut");
+    diag_error(&d, "a.yaml", 0, 0, "is empty");
+    diag_error(&d, NULL, 0, 0, "no memory");
+    diag_error(&d, path, 0, 0, "is empty");
+    diag_named_at(&d, path, 1, 1);
+    diag_error(&d, "a.pem", 0, 0, "is empty");
+    diag_named_at(&d, "a.yaml", 0, 0);
+    diag_error(&d, "a.pem", 0, 0, "is empty");
+    diag_named_nowhere(&d);
+    diag_error(&d, "a.pem", 0, 0, "is empty");
+    assert_string_equal(d.entries[0].text, "a.yaml:3:7: a.pem: is empty");
+    assert_string_equal(d.entries[1].text, "a.yaml:3:7: a.pem: expires soon");
+    assert_string_equal(d.entries[2].text, "a.pem:9: is cut");
+    assert_string_equal(d.entries[3].text, "a.yaml: is empty");
+    assert_string_equal(d.entries[4].text, "no memory");
+    assert_true(strlen(d.entries[5].text) < DIAG_TEXT_MAX);
+    assert_true(strlen(d.entries[6].text) < DIAG_TEXT_MAX);
+    assert_string_equal(d.entries[7].text, "a.pem: is empty");
+    assert_string_equal(d.entries[8].text, "a.pem: is empty");
+    diag_done(&d);
+    free(path);
+}
+
 static void
 a_warning_is_no_error(void **state)
 {
@@ -120,6 +156,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_place_is_written_as_far_as_it_is_known),
+        cmocka_unit_test(a_file_as_a_whole_is_told_with_the_place_that_names_it),
         cmocka_unit_test(a_warning_is_no_error),
         cmocka_unit_test(errors_beyond_the_cap_still_count),
         cmocka_unit_test(long_texts_are_cut_with_a_mark),

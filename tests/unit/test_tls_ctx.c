@@ -73,8 +73,9 @@ a_client_certificate_on_a_server_is_warned_of(void **state)
 static void
 every_fault_of_several_certificates_is_told(void **state)
 {
-    struct tls_cert_source certs[] = {{"/absent/1.pem", "/absent/1.key"},
-                                      {"/absent/2.pem", "/absent/2.key"}};
+    struct tls_cert_source certs[] = {
+        {.certificate = "/absent/1.pem", .private_key = "/absent/1.key", .named = {"a.yaml", 7, 9}},
+        {.certificate = "/absent/2.pem", .private_key = "/absent/2.key"}};
     struct tls_server_source src = {
         .name = "partners", .certs = certs, .cert_count = 2, .minimum_version = TLS1_2_VERSION};
     struct tls_server *s = NULL;
@@ -84,6 +85,10 @@ every_fault_of_several_certificates_is_told(void **state)
     diag_init(&diag);
     assert_int_equal(tls_server_build(&src, &diag, &s), GW_E_CONFIG);
     assert_int_equal(diag.error_count, 4);
+    assert_string_equal(diag.entries[0].text,
+                        "a.yaml:7:9: /absent/1.pem: cannot be opened: No such file or directory");
+    assert_non_null(strstr(diag.entries[3].text, "/absent/2.key: "));
+    assert_null(strstr(diag.entries[3].text, "a.yaml"));
     diag_done(&diag);
     src.cert_count = 0;
     diag_init(&diag);

@@ -138,7 +138,7 @@ server_make(const struct tls_files *f, const char *const *names, struct tls_serv
         char *pem = xformat("%s/%s.pem", f->dir, names[n]);
         char *key = xformat("%s/%s.key", f->dir, names[n]);
 
-        certs[n] = (struct tls_cert_source){pem, key};
+        certs[n] = (struct tls_cert_source){.certificate = pem, .private_key = key};
     }
     src.name = "unit";
     src.certs = certs;
@@ -392,7 +392,7 @@ build(const struct tls_files *f, const char *pem, const char *key)
 {
     char *pem_path = files_path(f, pem);
     char *key_path = files_path(f, key);
-    struct tls_cert_source cert = {pem_path, key_path};
+    struct tls_cert_source cert = {.certificate = pem_path, .private_key = key_path};
     struct tls_server_source src = {
         .name = "partners",
         .certs = &cert,
