@@ -10,6 +10,9 @@
  * Serials are compared by value of their DER content octets after removing redundant
  * leading zero octets; negative ones are kept apart by their sign. Serials longer than 16
  * bytes go to a second table. `removeFromCRL` in a full list counts as revoked.
+ *
+ * A delta list (RFC 5280 5.2.4) is an index of its own that lies over its base: the trust store
+ * asks it first. The base is neither copied nor changed.
  */
 #ifndef CERT_CRL_H
 #define CERT_CRL_H
@@ -22,6 +25,9 @@
 /* Digits of crl_info.number_hex at most. */
 #define CRL_NUMBER_HEX_MAX 40
 
+/* reasonCode, RFC 5280 5.3.1 */
+enum { CRL_REASON_HOLD = 6, CRL_REASON_REMOVE = 8 };
+
 struct crl;
 
 struct crl_info {
@@ -29,7 +35,9 @@ struct crl_info {
     struct str issuer_text; /* RFC 2253 */
     struct str aki;         /* keyIdentifier, empty when absent */
     struct str number_hex;  /* crlNumber, upper hex, whole bytes */
-    uint8_t sha256[32];     /* of the DER */
+    struct str base_hex;    /* BaseCRLNumber of a delta, the same way; empty otherwise */
+    bool is_delta;
+    uint8_t sha256[32]; /* of the DER */
     uint64_t entry_count;
     int64_t this_update_s;
     int64_t next_update_s; /* INT64_MAX when absent */
@@ -44,10 +52,11 @@ struct crl_info {
 /* One list. candidates are the certificates that may have signed it (the trust store's CAs and
  * nothing else); the signature must verify under one whose subject equals the issuer, whose key
  * usage (when present) has cRLSign, and whose SKI equals the AKI when both are present.
- * Refused with a plain text: bad DER, trailing bytes, version other than 2, no crlNumber, delta,
- * indirect, reason-split or attribute lists, unknown critical extension of the list or of an entry,
- * thisUpdate in the future, bad signature, unknown issuer, weak signature algorithm.
- * Whether an expired list may be used is policy and not decided here. */
+ * Refused with a plain text: bad DER, trailing bytes, version other than 2, no crlNumber, a delta
+ * without nextUpdate or of a base above its own number, indirect, reason-split or attribute lists,
+ * unknown critical extension of the list or of an entry, thisUpdate in the future, bad signature,
+ * unknown issuer, weak signature algorithm. Whether an expired list may be used is policy and not
+ * decided here. */
 int crl_load(struct str der, const char *file, int line, STACK_OF(X509) * candidates, int64_t now_s,
              struct diag *diag, struct crl **ret) GW_MUST_USE;
 struct crl *crl_ref(struct crl *c);
@@ -62,9 +71,14 @@ bool crl_lookup(const struct crl *c, struct str serial, int64_t *ret_revoked_s, 
 /* The same for a certificate's serial; allocates nothing. */
 bool
 crl_find(const struct crl *c, const ASN1_INTEGER *serial, int64_t *ret_revoked_s, int *ret_reason);
+/* A delta takes the serial off its base (removeFromCRL). crl_find may say revoked all the same, and
+ * then that counts. */
+bool crl_takes_off(const struct crl *c, const ASN1_INTEGER *serial);
 /* "keyCompromise"; "unspecified" for -1 and unknown codes. */
 const char *crl_reason_text(int reason);
-/* Below, equal, above zero: crlNumber of a against b's. */
+/* Below, equal, above zero: numbers in hex, whole bytes, without leading zeros. */
+int crl_compare_hex(struct str a, struct str b);
+/* The same of both lists' crlNumber. */
 int crl_compare_number(const struct crl *a, const struct crl *b);
 /* The certificate under which the signature was verified. Borrowed. */
 X509 *crl_signer(const struct crl *c);

@@ -349,6 +349,22 @@ table_find(const struct crl_table *t, const uint8_t *key)
     return record_at(t, low);
 }
 
+/* Of several entries for one serial that disagree about the reason none is the reason: what was on
+ * hold once and compromised later must not pass for on hold. */
+static uint8_t
+table_reason(const struct crl_table *t, const uint8_t *record)
+{
+    const uint8_t *end = t->records + t->count * record_bytes(t);
+    size_t at = t->key_bytes + DATE_BYTES;
+
+    for (const uint8_t *r = record + record_bytes(t);
+         r < end && compare(r, record, t->key_bytes) == 0; r += record_bytes(t)) {
+        if (r[at] != record[at])
+            return NO_REASON;
+    }
+    return record[at];
+}
+
 /* ---- negative and very long serials ---- */
 
 static int
@@ -417,6 +433,17 @@ odd_find(const struct crl_index *x, const struct crl_serial *s)
     if (low == x->odd_count || odd_compare_serial(&x->odd[low], s) != 0)
         return NULL;
     return &x->odd[low];
+}
+
+static uint8_t
+odd_reason(const struct crl_index *x, const struct crl_odd *odd, const struct crl_serial *s)
+{
+    for (const struct crl_odd *o = odd + 1;
+         o < x->odd + x->odd_count && odd_compare_serial(o, s) == 0; o++) {
+        if (o->reason != odd->reason)
+            return NO_REASON;
+    }
+    return odd->reason;
 }
 
 /* ---- the index ---- */
@@ -500,13 +527,13 @@ crl_index_find(const struct crl_index *x, const struct crl_serial *serial, int64
             return false;
         memcpy(&date, record + t->key_bytes, DATE_BYTES);
         date = __builtin_bswap32(date);
-        reason = record[t->key_bytes + DATE_BYTES];
+        reason = table_reason(t, record);
     } else {
         odd = odd_find(x, serial);
         if (odd == NULL)
             return false;
         date = odd->date;
-        reason = odd->reason;
+        reason = odd_reason(x, odd, serial);
     }
     *ret_revoked_s = date;
     *ret_reason = reason == NO_REASON ? -1 : reason;

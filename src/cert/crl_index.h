@@ -65,7 +65,8 @@ crl_index_add(struct crl_index *x, const struct crl_serial *serial, int64_t revo
 /* Sorts and makes the index ready for crl_index_find. */
 void crl_index_seal(struct crl_index *x);
 /* *ret_revoked_s is 0 for dates that a record cannot hold (before 1970 and after 2106); of several
- * entries for one serial, the earliest date. No allocation. */
+ * entries for one serial, the earliest date, and their reason if they have one and the same. No
+ * allocation. */
 bool crl_index_find(const struct crl_index *x, const struct crl_serial *serial,
                     int64_t *ret_revoked_s, int *ret_reason);
 size_t crl_index_bytes(const struct crl_index *x);

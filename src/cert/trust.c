@@ -21,9 +21,11 @@ trust_free(struct trust *t)
 {
     for (size_t i = 0; i < t->list_count; i++) {
         crl_unref(t->lists[i]->crl);
+        crl_unref(t->lists[i]->delta);
         free(t->lists[i]);
     }
     free(t->lists);
+    free(t->shown);
     map_done(&t->by_key);
     exceptions_done(&t->exceptions);
     free(t->issuers);
@@ -224,14 +226,20 @@ trust_contains(const struct trust *t, X509 *cert)
 size_t
 trust_crl_count(const struct trust *t)
 {
-    return t->list_count;
+    return t->shown_count;
 }
 
 const struct crl *
 trust_crl(const struct trust *t, size_t i)
 {
-    gw_assert(i < t->list_count);
-    return t->lists[i]->crl;
+    gw_assert(i < t->shown_count);
+    return t->shown[i].crl;
+}
+
+bool
+trust_crl_is_newest(const struct trust *t, size_t i)
+{
+    return trust_crl(t, i) == trust_list_newest(t->shown[i].list);
 }
 
 bool

@@ -70,10 +70,12 @@ struct trust;
  * one issued by an intermediate that only clients send is refused. At load an expired list is an
  * error under CRL_EXPIRED_REFUSE (a warning when previous held the same list). With no list at all
  * configured, revocation is not checked (crl_missing applies only once a list is configured for the
- * store). Lists of one issuer with different issuingDistributionPoints are shards of one set. Two
- * lists for one issuer and scope: the higher number wins only if it is also the later one,
- * otherwise an error. Against previous: a lower number or an earlier date is an error, and so is an
- * issuer of the bundle that had a list and has none now. */
+ * store). A delta needs the complete list of its issuer and scope, of its BaseCRLNumber or later;
+ * it is asked first, its next update counts, and when the complete list has its number or a higher
+ * one it is left out. Lists of one issuer with different issuingDistributionPoints are shards of
+ * one set. Two lists for one issuer and scope: the higher number wins only if it is also the later
+ * one, otherwise an error. Against previous: a lower number or an earlier date is an error, and so
+ * is an issuer of the bundle that had a list and has none now. */
 int trust_build(const struct trust_source *src, const struct trust *previous, int64_t now_s,
                 struct diag *diag, struct trust **ret) GW_MUST_USE;
 struct trust *trust_ref(struct trust *t);
@@ -85,8 +87,11 @@ STACK_OF(X509_NAME) * trust_ca_names(const struct trust *t); /* borrowed; for ad
 size_t trust_ca_count(const struct trust *t);
 X509 *trust_ca(const struct trust *t, size_t i); /* borrowed */
 bool trust_contains(const struct trust *t, X509 *cert);
+/* Complete lists, each followed by the delta that lies over it. */
 size_t trust_crl_count(const struct trust *t);
 const struct crl *trust_crl(const struct trust *t, size_t i);
+/* False for a complete list under a delta: the delta's next update counts. */
+bool trust_crl_is_newest(const struct trust *t, size_t i);
 /* The floor that trust_crl(t, i) sets for its successors. store is borrowed from t. */
 void trust_crl_floor(const struct trust *t, size_t i, struct trust_floor *ret);
 /* True when both have the same CA certificates (by digest) and the same policy fields, so that a
@@ -105,8 +110,9 @@ struct revocation {
         REVOCATION_EXPIRED,    /* the list that covers it is too old */
         REVOCATION_PROCESSING, /* it names no distribution point that can be matched to a list */
     } state;
-    const struct crl *crl; /* the list that decided, or NULL */
-    int64_t valid_until_s; /* when GOOD would have to be asked again (next update plus grace) */
+    const struct crl *crl; /* the list that decided, or NULL; GOOD and EXPIRED: the complete one */
+    const struct crl *delta; /* GOOD and EXPIRED: what lies over it, or NULL */
+    int64_t valid_until_s;   /* when GOOD would have to be asked again (next update plus grace) */
 };
 
 /* The lookup by issuer (name and key of issuer_cert) and serial, under the store's policy for

@@ -38,13 +38,14 @@ issuer_id(const X509 *cert, uint8_t ret[CERT_DIGEST_BYTES])
     digest_two(str_make(&hash, sizeof(hash)), cert_key_bits(cert), ret);
 }
 
+/* Deltas are remembered beside the complete lists they lie over. */
 static void
-scope_id(const struct crl *crl, uint8_t ret[CERT_DIGEST_BYTES])
+scope_id(struct str idp, bool is_delta, uint8_t ret[CERT_DIGEST_BYTES])
 {
-    struct str idp = crl_info(crl)->idp;
-
     memset(ret, 0, CERT_DIGEST_BYTES);
-    if (idp.len > 0)
+    if (is_delta)
+        digest_two(STR("delta"), idp, ret);
+    else if (idp.len > 0)
         digest_two(STR("scope"), idp, ret);
 }
 
@@ -57,29 +58,18 @@ trust_crl_floor(const struct trust *t, size_t i, struct trust_floor *ret)
     gw_assert(info->number_hex.len <= CRL_NUMBER_HEX_MAX);
     memset(ret, 0, sizeof(*ret));
     ret->store = t->name;
-    issuer_id(t->lists[i]->issuer->first->cert, ret->issuer);
-    scope_id(crl, ret->scope);
+    issuer_id(t->shown[i].list->issuer->first->cert, ret->issuer);
+    scope_id(info->idp, info->is_delta, ret->scope);
     memcpy(ret->list, info->sha256, sizeof(ret->list));
     memcpy(ret->number_hex, info->number_hex.ptr, info->number_hex.len);
     ret->this_update_s = info->this_update_s;
-}
-
-/* As crl_compare_number. */
-static int
-compare_number(const struct crl_info *info, const struct trust_floor *floor)
-{
-    size_t len = strlen(floor->number_hex);
-
-    if (info->number_hex.len != len)
-        return info->number_hex.len < len ? -1 : 1;
-    return memcmp(info->number_hex.ptr, floor->number_hex, len);
 }
 
 static void
 check_list(struct trust_builder *b, const struct crl *crl, const struct trust_floor *floor)
 {
     const struct crl_info *info = crl_info(crl);
-    int number = compare_number(info, floor);
+    int number = crl_compare_hex(info->number_hex, str_from(floor->number_hex));
     char at[CLOCK_ISO_LEN];
     bool is_older = number < 0 || info->this_update_s < floor->this_update_s;
 
@@ -97,14 +87,26 @@ check_list(struct trust_builder *b, const struct crl *crl, const struct trust_fl
                b->src->floors_file);
 }
 
-static struct trust_list *
-find_scope(const struct trust_issuer *issuer, const struct trust_floor *floor)
+static struct str
+idp_of(const struct trust_list *l)
+{
+    return crl_info(trust_list_newest(l))->idp;
+}
+
+static bool
+is_scope_of(const struct trust_list *l, bool is_delta, const struct trust_floor *floor)
 {
     uint8_t id[CERT_DIGEST_BYTES];
 
-    for (struct trust_list *l = issuer->lists; l != NULL; l = l->next) {
-        scope_id(l->crl, id);
-        if (memcmp(id, floor->scope, sizeof(id)) == 0)
+    scope_id(idp_of(l), is_delta, id);
+    return memcmp(id, floor->scope, sizeof(id)) == 0;
+}
+
+static const struct trust_list *
+find_scope(const struct trust_issuer *issuer, bool is_delta, const struct trust_floor *floor)
+{
+    for (const struct trust_list *l = issuer->lists; l != NULL; l = l->next) {
+        if (is_scope_of(l, is_delta, floor))
             return l;
     }
     return NULL;
@@ -116,14 +118,12 @@ is_in_use(const struct trust_builder *b, const struct trust_floor *floor)
 {
     uint8_t id[CERT_DIGEST_BYTES];
 
-    for (size_t i = 0; b->previous != NULL && i < b->previous->list_count; i++) {
-        const struct trust_list *l = b->previous->lists[i];
+    for (size_t i = 0; b->previous != NULL && i < b->previous->shown_count; i++) {
+        const struct trust_shown *s = &b->previous->shown[i];
 
-        issuer_id(l->issuer->first->cert, id);
-        if (memcmp(id, floor->issuer, sizeof(id)) != 0)
-            continue;
-        scope_id(l->crl, id);
-        if (memcmp(id, floor->scope, sizeof(id)) == 0)
+        issuer_id(s->list->issuer->first->cert, id);
+        if (memcmp(id, floor->issuer, sizeof(id)) == 0 &&
+            is_scope_of(s->list, crl_info(s->crl)->is_delta, floor))
             return true;
     }
     return false;
@@ -142,16 +142,60 @@ report_gone(struct trust_builder *b, const struct trust_issuer *issuer,
                b->t->name, floor->number_hex, who, b->src->floors_file);
 }
 
+/* A fetched delta is kept only when it goes with the complete list that is in use, so that the
+ * copies on disk always go together. */
+static void
+check_base(struct trust_builder *b, const struct crl *delta, const struct trust_floor *floor)
+{
+    const struct crl_info *info = crl_info(delta);
+
+    if (crl_compare_hex(info->base_hex, str_from(floor->number_hex)) > 0)
+        diag_error(b->diag, info->file.ptr, info->line, 0,
+                   "delta list number %.*s of \"%.*s\" goes with the complete list number %.*s or "
+                   "later, and number %s is in use; it waits for the complete list",
+                   STR_ARG(info->number_hex), STR_ARG(info->issuer_text), STR_ARG(info->base_hex),
+                   floor->number_hex);
+}
+
+static void
+check_complete(struct trust_builder *b, const struct trust_issuer *issuer,
+               const struct trust_floor *floor)
+{
+    const struct trust_list *list = find_scope(issuer, false, floor);
+
+    if (list != NULL && list->crl != NULL)
+        check_list(b, list->crl, floor);
+    else if (list != NULL)
+        check_base(b, list->delta, floor);
+    else if (b->src->candidate == NULL)
+        report_gone(b, issuer, floor);
+}
+
+/* A complete list that is not older may stand where a delta was. */
+static void
+check_delta(struct trust_builder *b, const struct trust_issuer *issuer,
+            const struct trust_list *list, const struct trust_floor *floor)
+{
+    const struct crl_info *base = list->crl != NULL ? crl_info(list->crl) : NULL;
+
+    if (list->delta != NULL)
+        check_list(b, list->delta, floor);
+    else if (b->src->candidate == NULL &&
+             (crl_compare_hex(base->number_hex, str_from(floor->number_hex)) < 0 ||
+              base->this_update_s < floor->this_update_s))
+        report_gone(b, issuer, floor);
+}
+
 static void
 check_floor(struct trust_builder *b, const struct trust_issuer *issuer,
             const struct trust_floor *floor)
 {
-    const struct trust_list *list = find_scope(issuer, floor);
+    const struct trust_list *list = find_scope(issuer, true, floor);
 
     if (list != NULL)
-        check_list(b, list->crl, floor);
-    else if (b->src->candidate == NULL)
-        report_gone(b, issuer, floor);
+        check_delta(b, issuer, list, floor);
+    else
+        check_complete(b, issuer, floor);
 }
 
 void

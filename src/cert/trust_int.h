@@ -27,10 +27,18 @@ struct trust_issuer {
     struct trust_list *lists;
 };
 
+/* What speaks for one issuer and scope: a complete list, and a delta that lies over it. */
 struct trust_list {
     struct trust_list *next; /* of the same issuer */
-    struct crl *crl;         /* referenced */
+    struct crl *crl;         /* referenced; NULL while reading, and in a store with a candidate */
+    struct crl *delta;       /* referenced; NULL without one */
     struct trust_issuer *issuer;
+};
+
+/* One list as trust_crl counts them. */
+struct trust_shown {
+    const struct trust_list *list;
+    const struct crl *crl;
 };
 
 struct trust {
@@ -46,6 +54,8 @@ struct trust {
     struct map by_key; /* key bits to the first trust_issuer */
     struct trust_list **lists;
     size_t list_count, list_room;
+    struct trust_shown *shown; /* room for two of each of lists */
+    size_t shown_count;
     bool checks_revocation;
     enum crl_missing crl_missing;
     enum crl_expired crl_expired;
@@ -72,6 +82,8 @@ int trust_lists_load(struct trust_builder *b) GW_MUST_USE;
 /* Lists against what was in use before this process began. */
 void trust_floors_check(struct trust_builder *b);
 
+/* The newest that speaks for the list's issuer and scope; its dates count. */
+const struct crl *trust_list_newest(const struct trust_list *l);
 /* The list of the issuer for the scope of crl, or NULL. */
 struct trust_list *trust_list_find(const struct trust_issuer *issuer, const struct crl *crl);
 

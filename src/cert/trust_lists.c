@@ -7,6 +7,8 @@
  */
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -19,6 +21,18 @@
 #include "cert/trust_int.h"
 
 /* ---- lists against each other ---- */
+
+static const struct crl *
+any_of(const struct trust_list *l)
+{
+    return l->crl != NULL ? l->crl : l->delta;
+}
+
+const struct crl *
+trust_list_newest(const struct trust_list *l)
+{
+    return l->delta != NULL ? l->delta : l->crl;
+}
 
 static bool
 is_same_scope(const struct crl *a, const struct crl *b)
@@ -36,7 +50,7 @@ struct trust_list *
 trust_list_find(const struct trust_issuer *issuer, const struct crl *crl)
 {
     for (struct trust_list *l = issuer->lists; l != NULL; l = l->next) {
-        if (is_same_scope(l->crl, crl))
+        if (is_same_scope(any_of(l), crl))
             return l;
     }
     return NULL;
@@ -80,7 +94,7 @@ report_conflict(struct trust_builder *b, const struct crl *first, const struct c
 }
 
 static int
-append_list(struct trust *t, struct trust_issuer *issuer, struct crl *crl)
+append_list(struct trust *t, struct trust_issuer *issuer, struct trust_list **ret)
 {
     struct trust_list *list;
 
@@ -97,10 +111,32 @@ append_list(struct trust *t, struct trust_issuer *issuer, struct crl *crl)
     list = calloc(1, sizeof(*list));
     if (list == NULL)
         return GW_E_NOMEM;
-    *list = (struct trust_list){.next = issuer->lists, .crl = crl, .issuer = issuer};
+    *list = (struct trust_list){.next = issuer->lists, .issuer = issuer};
     issuer->lists = list;
     t->lists[t->list_count++] = list;
+    *ret = list;
     return 0;
+}
+
+/* Of two lists for one place the newer one stays. Takes crl. */
+static void
+take_newer(struct trust_builder *b, struct crl **held, struct crl *crl)
+{
+    if (*held == NULL) {
+        *held = crl;
+    } else if (is_same_list(*held, crl)) {
+        crl_unref(crl);
+    } else if (is_newer(crl, *held)) {
+        report_superseded(b, *held, crl);
+        crl_unref(*held);
+        *held = crl;
+    } else if (is_newer(*held, crl)) {
+        report_superseded(b, crl, *held);
+        crl_unref(crl);
+    } else {
+        report_conflict(b, *held, crl);
+        crl_unref(crl);
+    }
 }
 
 /* Takes crl, even on failure. */
@@ -108,28 +144,95 @@ static int
 take_list(struct trust_builder *b, struct crl *crl)
 {
     struct trust_issuer *issuer = trust_issuer_find(b->t, crl_signer(crl));
-    struct trust_list *held = trust_list_find(issuer, crl);
-    int err;
+    struct trust_list *list;
 
     gw_assert(issuer != NULL);
-    if (held == NULL) {
-        err = append_list(b->t, issuer, crl);
-        if (err != 0)
-            crl_unref(crl);
-        return err;
+    list = trust_list_find(issuer, crl);
+    if (list == NULL && append_list(b->t, issuer, &list) != 0) {
+        crl_unref(crl);
+        return GW_E_NOMEM;
     }
-    if (is_same_list(held->crl, crl)) {
-        crl_unref(crl);
-    } else if (is_newer(crl, held->crl)) {
-        report_superseded(b, held->crl, crl);
-        crl_unref(held->crl);
-        held->crl = crl;
-    } else if (is_newer(held->crl, crl)) {
-        report_superseded(b, crl, held->crl);
-        crl_unref(crl);
-    } else {
-        report_conflict(b, held->crl, crl);
-        crl_unref(crl);
+    take_newer(b, crl_info(crl)->is_delta ? &list->delta : &list->crl, crl);
+    return 0;
+}
+
+/* ---- deltas and their complete lists, RFC 5280 5.2.4 ---- */
+
+static void report_delta(struct trust_builder *b, const struct crl *delta, const char *fmt, ...)
+    GW_PRINTF(3, 4);
+
+static void
+report_delta(struct trust_builder *b, const struct crl *delta, const char *fmt, ...)
+{
+    const struct crl_info *d = crl_info(delta);
+    char text[DIAG_TEXT_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    diag_error(b->diag, d->file.ptr, d->line, 0, "delta list number %.*s of \"%.*s\" %s",
+               STR_ARG(d->number_hex), STR_ARG(d->issuer_text), text);
+}
+
+/* Both share one sequence of numbers: a complete list of the same number says the same. */
+static bool
+is_superseded(const struct trust_list *l)
+{
+    return crl_compare_number(l->delta, l->crl) <= 0;
+}
+
+static void
+settle_delta(struct trust_builder *b, struct trust_list *l)
+{
+    const struct crl_info *base = l->crl != NULL ? crl_info(l->crl) : NULL;
+    const struct crl_info *delta = crl_info(l->delta);
+
+    if (base == NULL && b->src->candidate != NULL)
+        return;
+    if (base == NULL) {
+        report_delta(b, l->delta,
+                     "stands alone: by itself it would un-revoke all that its complete list "
+                     "revokes; add the complete list, number %.*s or later, to crls",
+                     STR_ARG(delta->base_hex));
+    } else if (is_superseded(l)) {
+        if (crl_compare_number(l->delta, l->crl) < 0)
+            report_superseded(b, l->delta, l->crl);
+        crl_unref(l->delta);
+        l->delta = NULL;
+    } else if (crl_compare_hex(base->number_hex, delta->base_hex) < 0) {
+        report_delta(b, l->delta,
+                     "goes with the complete list number %.*s or later, but %.*s has number %.*s; "
+                     "fetch the current complete list",
+                     STR_ARG(delta->base_hex), STR_ARG(base->file), STR_ARG(base->number_hex));
+    } else if (delta->this_update_s < base->this_update_s) {
+        report_delta(b, l->delta,
+                     "has an earlier date than the complete list number %.*s in %.*s: one of the "
+                     "two is wrong; fetch both anew",
+                     STR_ARG(base->number_hex), STR_ARG(base->file));
+    }
+}
+
+static void
+show(struct trust *t, const struct trust_list *l, const struct crl *crl)
+{
+    if (crl != NULL)
+        t->shown[t->shown_count++] = (struct trust_shown){l, crl};
+}
+
+static int
+settle_lists(struct trust_builder *b)
+{
+    struct trust *t = b->t;
+
+    t->shown = calloc(2 * t->list_count + 1, sizeof(t->shown[0]));
+    if (t->shown == NULL)
+        return GW_E_NOMEM;
+    for (size_t i = 0; i < t->list_count; i++) {
+        if (t->lists[i]->delta != NULL)
+            settle_delta(b, t->lists[i]);
+        show(t, t->lists[i], t->lists[i]->crl);
+        show(t, t->lists[i], t->lists[i]->delta);
     }
     return 0;
 }
@@ -143,17 +246,17 @@ find_unchanged(const struct trust_builder *b, struct str der)
 {
     uint8_t sha256[CERT_DIGEST_BYTES];
 
-    if (b->previous == NULL || b->previous->list_count == 0 ||
+    if (b->previous == NULL || b->previous->shown_count == 0 ||
         EVP_Digest(der.ptr, der.len, sha256, NULL, EVP_sha256(), NULL) != 1)
         return NULL;
-    for (size_t i = 0; i < b->previous->list_count; i++) {
-        struct crl *crl = b->previous->lists[i]->crl;
+    for (size_t i = 0; i < b->previous->shown_count; i++) {
+        const struct crl *crl = b->previous->shown[i].crl;
         const struct crl_info *info = crl_info(crl);
 
         if (memcmp(info->sha256, sha256, sizeof(sha256)) == 0 &&
             str_eq(info->file, str_from(b->file)) && trust_ca_find(b->t, crl_signer(crl)) != NULL &&
             info->this_update_s <= b->now_s)
-            return crl;
+            return (struct crl *)(uintptr_t)crl; /* shared, not changed */
     }
     return NULL;
 }
@@ -235,8 +338,8 @@ trust_list_is_expired(const struct trust *t, const struct crl *crl, int64_t now_
 static bool
 held_before(const struct trust_builder *b, const struct crl *crl)
 {
-    for (size_t i = 0; b->previous != NULL && i < b->previous->list_count; i++) {
-        if (is_same_list(b->previous->lists[i]->crl, crl))
+    for (size_t i = 0; b->previous != NULL && i < b->previous->shown_count; i++) {
+        if (is_same_list(b->previous->shown[i].crl, crl))
             return true;
     }
     return false;
@@ -280,24 +383,62 @@ check_replacement(struct trust_builder *b, const struct crl *old, const struct c
 }
 
 static void
+report_gone(struct trust_builder *b, const struct crl *old)
+{
+    const struct crl_info *info = crl_info(old);
+
+    diag_error(b->diag, info->file.ptr, info->line, 0,
+               "trust store %s: list number %.*s of \"%.*s\" is in use and has gone; put a list of "
+               "that issuer back, or remove the issuer from the bundle",
+               b->t->name, STR_ARG(info->number_hex), STR_ARG(info->issuer_text));
+}
+
+/* A complete list that is not older than the delta may take its place. */
+static void
+check_delta_replacement(struct trust_builder *b, const struct crl *old,
+                        const struct trust_list *now)
+{
+    if (now->delta != NULL)
+        check_replacement(b, old, now->delta);
+    else if (!is_not_older(now->crl, old))
+        report_gone(b, old);
+}
+
+static void
 check_against_previous(struct trust_builder *b)
 {
     for (size_t i = 0; i < b->previous->list_count; i++) {
-        const struct crl *old = b->previous->lists[i]->crl;
-        const struct crl_info *info = crl_info(old);
-        struct trust_issuer *issuer = trust_issuer_find(b->t, crl_signer(old));
-        struct trust_list *now = issuer != NULL ? trust_list_find(issuer, old) : NULL;
+        const struct trust_list *old = b->previous->lists[i];
+        struct trust_issuer *issuer = trust_issuer_find(b->t, crl_signer(any_of(old)));
+        struct trust_list *now = issuer != NULL ? trust_list_find(issuer, any_of(old)) : NULL;
 
         if (issuer == NULL)
             continue;
-        if (now != NULL)
-            check_replacement(b, old, now->crl);
-        else
-            diag_error(b->diag, info->file.ptr, info->line, 0,
-                       "trust store %s: list number %.*s of \"%.*s\" is in use and has gone; put a "
-                       "list of that issuer back, or remove the issuer from the bundle",
-                       b->t->name, STR_ARG(info->number_hex), STR_ARG(info->issuer_text));
+        if (now == NULL || now->crl == NULL) {
+            report_gone(b, old->crl);
+            continue;
+        }
+        check_replacement(b, old->crl, now->crl);
+        if (old->delta != NULL)
+            check_delta_replacement(b, old->delta, now);
     }
+}
+
+/* The delta's word goes before that of the complete list, but takes off only what is on hold there
+ * (RFC 5280 5.3.1): a key that was called compromised stays so. */
+static const struct crl *
+find_revoking(const struct trust_list *l, const ASN1_INTEGER *serial)
+{
+    int64_t revoked_s;
+    int reason;
+
+    if (l->delta != NULL && crl_find(l->delta, serial, &revoked_s, &reason))
+        return l->delta;
+    if (l->crl == NULL || !crl_find(l->crl, serial, &revoked_s, &reason))
+        return NULL;
+    if (reason == CRL_REASON_HOLD && l->delta != NULL && crl_takes_off(l->delta, serial))
+        return NULL;
+    return l->crl;
 }
 
 /* A CA of the bundle that its own issuer has revoked. */
@@ -306,16 +447,13 @@ mark_revoked(struct trust_builder *b, struct trust_ca *ca)
 {
     const ASN1_INTEGER *serial = X509_get0_serialNumber(ca->cert);
     char who[CERT_TEXT_MAX];
-    int64_t revoked_s;
-    int reason;
 
     for (size_t i = 0; i < b->t->list_count && ca->revoked_by == NULL; i++) {
-        const struct crl *crl = b->t->lists[i]->crl;
+        const struct trust_list *l = b->t->lists[i];
+        const X509_NAME *issuer = X509_get_subject_name(crl_signer(any_of(l)));
 
-        if (X509_NAME_cmp(X509_get_issuer_name(ca->cert), X509_get_subject_name(crl_signer(crl))) ==
-                0 &&
-            crl_find(crl, serial, &revoked_s, &reason))
-            ca->revoked_by = crl;
+        if (X509_NAME_cmp(X509_get_issuer_name(ca->cert), issuer) == 0)
+            ca->revoked_by = find_revoking(l, serial);
     }
     if (ca->revoked_by == NULL)
         return;
@@ -349,10 +487,12 @@ trust_lists_load(struct trust_builder *b)
 {
     int err = read_lists(b);
 
+    if (err == 0)
+        err = settle_lists(b);
     if (err != 0)
         return err;
     for (size_t i = 0; i < b->t->list_count; i++)
-        check_expiry(b, b->t->lists[i]->crl);
+        check_expiry(b, trust_list_newest(b->t->lists[i]));
     if (b->previous != NULL)
         check_against_previous(b);
     trust_floors_check(b);
@@ -456,26 +596,26 @@ static const struct crl *
 find_hit(const struct trust_issuer *issuer, X509 *cert)
 {
     const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
-    int64_t revoked_s;
-    int reason;
+    const struct crl *hit = NULL;
 
-    for (const struct trust_list *l = issuer->lists; l != NULL; l = l->next) {
-        if (crl_find(l->crl, serial, &revoked_s, &reason))
-            return l->crl;
-    }
-    return NULL;
+    for (const struct trust_list *l = issuer->lists; l != NULL && hit == NULL; l = l->next)
+        hit = find_revoking(l, serial);
+    return hit;
 }
 
-static const struct crl *
+static const struct trust_list *
 find_covering(const struct trust_issuer *issuer, X509 *cert, struct str points)
 {
-    const struct crl *best = NULL;
+    const struct trust_list *best = NULL;
+    int64_t best_end_s = 0;
 
     for (const struct trust_list *l = issuer->lists; l != NULL; l = l->next) {
-        if (!covers(l->crl, cert, points))
+        int64_t end_s = crl_info(trust_list_newest(l))->next_update_s;
+
+        if (!covers(any_of(l), cert, points) || (best != NULL && end_s <= best_end_s))
             continue;
-        if (best == NULL || crl_info(l->crl)->next_update_s > crl_info(best)->next_update_s)
-            best = l->crl;
+        best = l;
+        best_end_s = end_s;
     }
     return best;
 }
@@ -495,7 +635,7 @@ trust_revocation(const struct trust *t, X509 *cert, X509 *issuer_cert, int64_t n
                  struct revocation *ret)
 {
     const struct trust_issuer *issuer = trust_issuer_find(t, issuer_cert);
-    const struct crl *crl = NULL;
+    const struct trust_list *list = NULL;
     struct str points;
 
     *ret = (struct revocation){.state = REVOCATION_GOOD, .valid_until_s = INT64_MAX};
@@ -508,19 +648,20 @@ trust_revocation(const struct trust *t, X509 *cert, X509 *issuer_cert, int64_t n
             return;
         }
         points = cert_extension(cert, NID_crl_distribution_points, NULL);
-        crl = find_covering(issuer, cert, points);
-        if (crl == NULL && t->crl_missing == CRL_MISSING_REFUSE && names_other_issuer(points)) {
+        list = find_covering(issuer, cert, points);
+        if (list == NULL && t->crl_missing == CRL_MISSING_REFUSE && names_other_issuer(points)) {
             ret->state = REVOCATION_PROCESSING;
             return;
         }
     }
-    if (crl == NULL) {
+    if (list == NULL) {
         ret->state = t->crl_missing == CRL_MISSING_ALLOW ? REVOCATION_GOOD : REVOCATION_MISSING;
         return;
     }
-    ret->crl = crl;
-    if (trust_list_is_expired(t, crl, now_s))
+    ret->crl = list->crl;
+    ret->delta = list->delta;
+    if (trust_list_is_expired(t, trust_list_newest(list), now_s))
         ret->state = REVOCATION_EXPIRED;
     else
-        ret->valid_until_s = list_end(t, crl);
+        ret->valid_until_s = list_end(t, trust_list_newest(list));
 }

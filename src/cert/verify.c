@@ -233,9 +233,10 @@ found_hit(struct judge *j, int depth, const struct crl *crl)
     if (revoked_s != 0)
         clock_format_iso(at, revoked_s);
     judge_found(j, REASON_CRL_HIT, depth,
-                "certificate %d %s is on list number %.*s of \"%.80s\"%s%s (reason %s)", depth, who,
-                STR_ARG(info->number_hex), info->issuer_text.ptr, revoked_s != 0 ? " since " : "",
-                at, crl_reason_text(reason));
+                "certificate %d %s is on %slist number %.*s of \"%.80s\"%s%s (reason %s)", depth,
+                who, info->is_delta ? "delta " : "", STR_ARG(info->number_hex),
+                info->issuer_text.ptr, revoked_s != 0 ? " since " : "", at,
+                crl_reason_text(reason));
 }
 
 static void
@@ -247,25 +248,33 @@ found_stale(struct judge *j, int depth, const struct crl *crl)
     cert_describe(j->chain[depth], who);
     clock_format_iso(at, info->next_update_s);
     judge_found(j, REASON_CRL_EXPIRED, depth,
-                "certificate %d %s: list number %.*s of \"%.80s\" was to be replaced by %.*s",
-                depth, who, STR_ARG(info->number_hex), info->issuer_text.ptr, CLOCK_ISO_LEN, at);
+                "certificate %d %s: %slist number %.*s of \"%.80s\" was to be replaced by %.*s",
+                depth, who, info->is_delta ? "delta " : "", STR_ARG(info->number_hex),
+                info->issuer_text.ptr, CLOCK_ISO_LEN, at);
 }
 
 static void
-passed_revocation(const struct judge *j, int depth, const struct crl *crl)
+passed_revocation(const struct judge *j, int depth, const struct revocation *r)
 {
     const struct crl_info *info;
 
-    if (crl == NULL) {
+    if (r->crl == NULL) {
         judge_passed(j, "revocation: certificate %d: no list applies, and none is demanded", depth);
         return;
     }
-    info = crl_info(crl);
-    judge_passed(j,
-                 "revocation: certificate %d is not among the %llu entries of list number %.*s of "
-                 "\"%.80s\"",
-                 depth, (unsigned long long)info->entry_count, STR_ARG(info->number_hex),
-                 info->issuer_text.ptr);
+    info = crl_info(r->crl);
+    if (r->delta != NULL && crl_takes_off(r->delta, X509_get0_serialNumber(j->chain[depth])))
+        judge_passed(j,
+                     "revocation: certificate %d is not revoked any more: delta list number %.*s "
+                     "of \"%.80s\" takes it off hold",
+                     depth, STR_ARG(crl_info(r->delta)->number_hex), info->issuer_text.ptr);
+    else
+        judge_passed(
+            j,
+            "revocation: certificate %d is not among the %llu entries of list number %.*s of "
+            "\"%.80s\"",
+            depth, (unsigned long long)info->entry_count, STR_ARG(info->number_hex),
+            info->issuer_text.ptr);
 }
 
 static void
@@ -278,13 +287,13 @@ judge_revocation(struct judge *j, int depth)
     switch (r.state) {
     case REVOCATION_GOOD:
         expires_by(j, r.valid_until_s);
-        passed_revocation(j, depth, r.crl);
+        passed_revocation(j, depth, &r);
         break;
     case REVOCATION_HIT:
         found_hit(j, depth, r.crl);
         break;
     case REVOCATION_EXPIRED:
-        found_stale(j, depth, r.crl);
+        found_stale(j, depth, r.delta != NULL ? r.delta : r.crl);
         break;
     case REVOCATION_MISSING:
         judge_found_about(j, REASON_CRL_MISSING, depth, cert,

@@ -43,29 +43,38 @@ on_verify_step(void *arg, bool ok, const char *text)
     explain_step_add(arg, ok, "%s", text);
 }
 
-/* The list that answers for one certificate of the chain. */
 static void
-explain_list(struct explain *e, int depth)
+explain_list(struct explain *e, int depth, bool is_ok, const struct crl *crl)
 {
-    struct revocation found;
-    const struct crl_info *info;
+    const struct crl_info *info = crl_info(crl);
     char this_update[CLOCK_ISO_LEN], next_update[CLOCK_ISO_LEN] = "";
 
-    trust_revocation(e->trust, e->verdict.chain[depth], e->verdict.chain[depth + 1], e->at_s,
-                     &found);
-    if (found.crl == NULL)
-        return;
-    info = crl_info(found.crl);
     clock_format_iso(this_update, info->this_update_s);
     if (info->next_update_s != INT64_MAX)
         clock_format_iso(next_update, info->next_update_s);
-    explain_step_add(e, found.state == REVOCATION_GOOD,
-                     "certificate %d is answered for by list number %.*s of \"%.*s\": %llu "
+    explain_step_add(e, is_ok,
+                     "certificate %d is answered for by %slist number %.*s of \"%.*s\": %llu "
                      "entries, from %.*s until %.*s, %.*s",
-                     depth, STR_ARG(info->number_hex), STR_ARG(info->issuer_text),
-                     (unsigned long long)info->entry_count, CLOCK_ISO_LEN, this_update,
-                     next_update[0] != '\0' ? CLOCK_ISO_LEN : 1,
+                     depth, info->is_delta ? "delta " : "", STR_ARG(info->number_hex),
+                     STR_ARG(info->issuer_text), (unsigned long long)info->entry_count,
+                     CLOCK_ISO_LEN, this_update, next_update[0] != '\0' ? CLOCK_ISO_LEN : 1,
                      next_update[0] != '\0' ? next_update : "-", STR_ARG(info->file));
+}
+
+/* The lists that answer for one certificate of the chain. */
+static void
+explain_answers(struct explain *e, int depth)
+{
+    struct revocation found;
+    bool is_good;
+
+    trust_revocation(e->trust, e->verdict.chain[depth], e->verdict.chain[depth + 1], e->at_s,
+                     &found);
+    is_good = found.state == REVOCATION_GOOD;
+    if (found.crl != NULL)
+        explain_list(e, depth, is_good, found.crl);
+    if (found.delta != NULL)
+        explain_list(e, depth, is_good, found.delta);
 }
 
 static void
@@ -78,7 +87,7 @@ explain_lists(struct explain *e)
         return;
     }
     for (int i = 0; i + 1 < v->chain_count; i++)
-        explain_list(e, i);
+        explain_answers(e, i);
 }
 
 static void

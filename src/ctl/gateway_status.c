@@ -188,6 +188,7 @@ status_list(const struct gateway *g, const struct trust *t, const struct crl *cr
     report_str(r, "issuer", info->issuer_text);
     report_int(r, "entries", (int64_t)info->entry_count);
     report_str(r, "number", info->number_hex);
+    report_str(r, "delta_of", info->is_delta ? info->base_hex : STR("-"));
     report_time(r, "this_update", info->this_update_s);
     report_time(r, "next_update", info->next_update_s);
     report_int(r, "age_seconds", now_s - info->this_update_s);
@@ -205,11 +206,11 @@ status_list(const struct gateway *g, const struct trust *t, const struct crl *cr
 static void
 status_lists(const struct gateway *g, const struct snapshot *s, struct report *r)
 {
-    static const char *const columns[] = {
-        "trust_store", "issuer",      "entries",     "number",
-        "this_update", "next_update", "age_seconds", "seconds_to_next_update",
-        "bytes",       "file",        "source",      "last_fetch",
-        "last_error"};
+    static const char *const columns[] = {"trust_store", "issuer",      "entries",
+                                          "number",      "delta_of",    "this_update",
+                                          "next_update", "age_seconds", "seconds_to_next_update",
+                                          "bytes",       "file",        "source",
+                                          "last_fetch",  "last_error"};
 
     report_table(r, "revocation_lists", columns, array_len(columns));
     for (size_t i = 0; i < s->trust_count; i++) {
@@ -431,20 +432,37 @@ metrics_certificates(const struct snapshot *s, FILE *out)
     }
 }
 
-static void
-metric_list(FILE *out, const char *name, const struct trust *t, const struct crl_info *info,
-            int64_t value)
+/* Lists of one issuer in one file, so that each has a series of its own. */
+static size_t
+list_part(const struct trust *t, size_t list)
 {
+    const struct crl_info *info = crl_info(trust_crl(t, list));
+    size_t part = 1;
+
+    for (size_t i = 0; i < list; i++) {
+        const struct crl_info *other = crl_info(trust_crl(t, i));
+
+        part += str_eq(other->file, info->file) && str_eq(other->issuer_text, info->issuer_text);
+    }
+    return part;
+}
+
+static void
+metric_list(FILE *out, const char *name, const struct trust *t, size_t list, int64_t value)
+{
+    const struct crl_info *info = crl_info(trust_crl(t, list));
+
     fprintf(out, "%s{trust_store=\"", name);
     metric_label(out, str_from(trust_name(t)));
     fputs("\",issuer=\"", out);
     metric_label(out, info->issuer_text);
     fputs("\",file=\"", out);
     metric_label(out, info->file);
-    fprintf(out, "\"} %lld\n", (long long)value);
+    fprintf(out, "\",part=\"%zu\"} %lld\n", list_part(t, list), (long long)value);
 }
 
-/* is_entries: how many; otherwise the seconds left at now_s. */
+/* is_entries: how many; otherwise the seconds left at now_s. A complete list under a delta has no
+ * end of its own. */
 static void
 metrics_lists(const struct snapshot *s, bool is_entries, int64_t now_s, FILE *out)
 {
@@ -456,12 +474,13 @@ metrics_lists(const struct snapshot *s, bool is_entries, int64_t now_s, FILE *ou
                            : "Until a loaded revocation list should be replaced");
     for (size_t i = 0; i < s->trust_count; i++) {
         for (size_t j = 0; j < trust_crl_count(s->trusts[i]); j++) {
-            const struct crl_info *info = crl_info(trust_crl(s->trusts[i], j));
+            const struct trust *t = s->trusts[i];
+            const struct crl_info *info = crl_info(trust_crl(t, j));
 
             if (is_entries)
-                metric_list(out, name, s->trusts[i], info, (int64_t)info->entry_count);
-            else if (info->next_update_s != INT64_MAX)
-                metric_list(out, name, s->trusts[i], info, info->next_update_s - now_s);
+                metric_list(out, name, t, j, (int64_t)info->entry_count);
+            else if (info->next_update_s != INT64_MAX && trust_crl_is_newest(t, j))
+                metric_list(out, name, t, j, info->next_update_s - now_s);
         }
     }
 }

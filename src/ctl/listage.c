@@ -70,9 +70,13 @@ look_at(struct listage *a, size_t trust, size_t list, int64_t now_s)
     const struct trust *t = a->snapshot->trusts[trust];
     const struct crl_info *info = crl_info(trust_crl(t, list));
     struct listage_entry *e = entry_of(a, trust, info->sha256);
+    enum listage_stage stage;
     int64_t next_s;
-    enum listage_stage stage = listage_of(info, now_s, &next_s);
 
+    /* The delta over it says how old the information is. */
+    if (!trust_crl_is_newest(t, list))
+        return INT64_MAX;
+    stage = listage_of(info, now_s, &next_s);
     if (stage > e->stage)
         say(t, info, stage, now_s);
     e->stage = stage;

@@ -187,30 +187,40 @@ static void
 of_several_entries_the_earliest_date_answers(void **state)
 {
     static const struct serial_row rows[] = {
-        {STR_INIT("\x07"), 300, 1}, {STR_INIT("\x07"), 100, 2}, {STR_INIT("\x07"), 200, 3},
-        {STR_INIT("\x87"), 300, 1}, {STR_INIT("\x87"), 100, 2}, {STR_INIT("\x87"), 200, 3},
+        {STR_INIT("\x07"), 300, 1}, {STR_INIT("\x07"), 100, 6}, {STR_INIT("\x07"), 200, 6},
+        {STR_INIT("\x87"), 300, 1}, {STR_INIT("\x87"), 100, 6}, {STR_INIT("\x87"), 200, 6},
+        {STR_INIT("\x08"), 300, 6}, {STR_INIT("\x08"), 200, 6}, {STR_INIT("\x88"), 200, 6},
+        {STR_INIT("\x88"), 300, 6},
     };
-    static const size_t orders[][6] = {
-        {0, 1, 2, 3, 4, 5}, {5, 4, 3, 2, 1, 0}, {1, 0, 2, 4, 3, 5}, {2, 0, 1, 5, 3, 4}};
+    static const struct {
+        struct str serial;
+        int64_t date;
+        int reason; /* -1 where they disagree */
+    } wanted[] = {
+        {STR_INIT("\x07"), 100, -1},
+        {STR_INIT("\x87"), 100, -1},
+        {STR_INIT("\x08"), 200, 6},
+        {STR_INIT("\x88"), 200, 6},
+    };
+    static const size_t strides[] = {1, 3, 7, 9};
 
     (void)state;
-    for (size_t o = 0; o < array_len(orders); o++) {
-        struct serial_row shuffled[6];
+    for (size_t o = 0; o < array_len(strides); o++) {
+        struct serial_row shuffled[array_len(rows)];
         struct crl_index x;
-        struct crl_serial s;
-        int64_t revoked_s;
-        int reason;
 
-        for (size_t i = 0; i < 6; i++)
-            shuffled[i] = rows[orders[o][i]];
-        x = build(shuffled, 6);
-        s = crl_serial_from_content(STR("\x07"));
-        assert_true(crl_index_find(&x, &s, &revoked_s, &reason));
-        assert_int_equal(revoked_s, 100);
-        assert_int_equal(reason, 2);
-        s = crl_serial_from_content(STR("\x87"));
-        assert_true(crl_index_find(&x, &s, &revoked_s, &reason));
-        assert_int_equal(revoked_s, 100);
+        for (size_t i = 0; i < array_len(rows); i++)
+            shuffled[i] = rows[(o + i * strides[o]) % array_len(rows)];
+        x = build(shuffled, array_len(rows));
+        for (size_t i = 0; i < array_len(wanted); i++) {
+            struct crl_serial s = crl_serial_from_content(wanted[i].serial);
+            int64_t revoked_s;
+            int reason;
+
+            assert_true(crl_index_find(&x, &s, &revoked_s, &reason));
+            assert_int_equal(revoked_s, wanted[i].date);
+            assert_int_equal(reason, wanted[i].reason);
+        }
         crl_index_done(&x);
     }
 }
