@@ -137,6 +137,8 @@ enum {
     UPSTREAM_ATTEMPTS_MAX = 3,     /* addresses tried for one request when connecting fails */
     REFUSAL_LINES_PER_SECOND = 20, /* diagnostic lines about refused connections, per worker */
     REFUSAL_LINES_BURST = 100,
+    FAILURE_LINES_PER_SECOND = 5, /* diagnostic lines about failed upstreams, per worker */
+    FAILURE_LINES_BURST = 20,
     LOG_RING_BYTES = 4194304,     /* per log file, for all producers; then lines are dropped */
     LOG_DIAG_RING_BYTES = 262144, /* of the diagnostic log, a power of two */
     LOG_RING_BYTES_MIN = 32768,   /* of one producer */

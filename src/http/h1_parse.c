@@ -30,7 +30,7 @@ int
 h1_fault_status(enum h1_fault fault)
 {
     static const uint16_t statuses[H1_FAULT_COUNT] = {
-#define X(name, status, text) [H1_FAULT_##name] = status,
+#define X(name, status, text, class, reason) [H1_FAULT_##name] = status,
         H1_FAULTS
 #undef X
     };
@@ -42,12 +42,36 @@ const char *
 h1_fault_text(enum h1_fault fault)
 {
     static const char *const texts[H1_FAULT_COUNT] = {
-#define X(name, status, text) [H1_FAULT_##name] = text,
+#define X(name, status, text, class, reason) [H1_FAULT_##name] = text,
         H1_FAULTS
 #undef X
     };
 
     return fault < H1_FAULT_COUNT ? texts[fault] : "unknown fault";
+}
+
+const char *
+h1_fault_class(enum h1_fault fault)
+{
+    static const char *const classes[H1_FAULT_COUNT] = {
+#define X(name, status, text, class, reason) [H1_FAULT_##name] = class,
+        H1_FAULTS
+#undef X
+    };
+
+    return fault < H1_FAULT_COUNT ? classes[fault] : "";
+}
+
+const char *
+h1_fault_class_reason(enum h1_fault fault)
+{
+    static const char *const reasons[H1_FAULT_COUNT] = {
+#define X(name, status, text, class, reason) [H1_FAULT_##name] = reason,
+        H1_FAULTS
+#undef X
+    };
+
+    return fault < H1_FAULT_COUNT ? reasons[fault] : "";
 }
 
 static int

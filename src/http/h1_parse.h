@@ -19,44 +19,51 @@
 #include "base/arena.h"
 #include "http/msg.h"
 
-/* Why a head was refused, and the status the client gets. Rows: X(name, status, text) */
-#define H1_FAULTS                                                                \
-    X(NONE, 0, "")                                                               \
-    X(BAD_BYTE, 400, "illegal byte")                                             \
-    X(BARE_LF, 400, "line feed without carriage return")                         \
-    X(BARE_CR, 400, "carriage return without line feed")                         \
-    X(BAD_METHOD, 400, "malformed method")                                       \
-    X(BAD_TARGET, 400, "malformed request target")                               \
-    X(BAD_VERSION, 505, "HTTP version not supported")                            \
-    X(BAD_LINE, 400, "malformed first line")                                     \
-    X(LINE_TOO_LONG, 414, "request line too long")                               \
-    X(BAD_NAME, 400, "malformed header name")                                    \
-    X(BAD_VALUE, 400, "malformed header value")                                  \
-    X(FOLDED, 400, "folded header line")                                         \
-    X(HEADER_TOO_LONG, 431, "header line too long")                              \
-    X(HEAD_TOO_LONG, 431, "header block too long")                               \
-    X(TOO_MANY_HEADERS, 431, "too many header fields")                           \
-    X(NO_HOST, 400, "no Host header")                                            \
-    X(MANY_HOSTS, 400, "more than one Host header")                              \
-    X(BAD_HOST, 400, "malformed Host or authority")                              \
-    X(HOST_MISMATCH, 400, "Host differs from the request target")                \
-    X(BAD_CONTENT_LENGTH, 400, "malformed Content-Length")                       \
-    X(MANY_CONTENT_LENGTHS, 400, "more than one Content-Length")                 \
-    X(BAD_TRANSFER_ENCODING, 501, "Transfer-Encoding other than chunked")        \
-    X(LENGTH_AND_CHUNKED, 400, "Content-Length with Transfer-Encoding")          \
-    X(CHUNKED_IN_10, 400, "Transfer-Encoding in HTTP/1.0")                       \
-    X(SUSPICIOUS_NAME, 400, "header name imitates a framing header")             \
-    X(BAD_CONNECTION, 400, "Connection names a header that must not be dropped") \
-    X(BAD_EXPECT, 417, "Expect other than 100-continue")                         \
-    X(BAD_STATUS, 502, "malformed status line")                                  \
-    X(BAD_CHUNK, 400, "malformed chunk")                                         \
-    X(BAD_TRAILER, 400, "malformed trailer")                                     \
-    X(CONNECTION_FIELD, 400, "connection-specific field in HTTP/2")              \
-    X(BAD_SCHEME, 400, "scheme other than https")                                \
-    X(NO_MEMORY, 431, "header block too large for its arena")
+/* Why a head was refused, and the status the client gets; how an Application Load Balancer calls it
+ * in its access log ("Classification reasons"), where it has a name for it.
+ * Rows: X(name, status, text, class, reason) */
+#define H1_FAULTS                                                                                \
+    X(NONE, 0, "", "", "")                                                                       \
+    X(BAD_BYTE, 400, "illegal byte", "Severe", "BadHeader")                                      \
+    X(BARE_LF, 400, "line feed without carriage return", "Acceptable", "NonCrLfLineTermination") \
+    X(BARE_CR, 400, "carriage return without line feed", "Severe", "BadHeader")                  \
+    X(BAD_METHOD, 400, "malformed method", "Severe", "BadMethod")                                \
+    X(BAD_TARGET, 400, "malformed request target", "Severe", "BadUri")                           \
+    X(BAD_VERSION, 505, "HTTP version not supported", "Severe", "BadVersion")                    \
+    X(BAD_LINE, 400, "malformed first line", "Ambiguous", "PartialHeaderLine")                   \
+    X(LINE_TOO_LONG, 414, "request line too long", "", "")                                       \
+    X(BAD_NAME, 400, "malformed header name", "Ambiguous", "EmptyHeader")                        \
+    X(BAD_VALUE, 400, "malformed header value", "Severe", "BadHeader")                           \
+    X(FOLDED, 400, "folded header line", "Ambiguous", "MultilineHeader")                         \
+    X(HEADER_TOO_LONG, 431, "header line too long", "", "")                                      \
+    X(HEAD_TOO_LONG, 431, "header block too long", "", "")                                       \
+    X(TOO_MANY_HEADERS, 431, "too many header fields", "", "")                                   \
+    X(NO_HOST, 400, "no Host header", "", "")                                                    \
+    X(MANY_HOSTS, 400, "more than one Host header", "", "")                                      \
+    X(BAD_HOST, 400, "malformed Host or authority", "", "")                                      \
+    X(HOST_MISMATCH, 400, "Host differs from the request target", "", "")                        \
+    X(BAD_CONTENT_LENGTH, 400, "malformed Content-Length", "Severe", "BadContentLength")         \
+    X(MANY_CONTENT_LENGTHS, 400, "more than one Content-Length", "Severe",                       \
+      "MultipleContentLength")                                                                   \
+    X(BAD_TRANSFER_ENCODING, 501, "Transfer-Encoding other than chunked", "Severe",              \
+      "BadTransferEncoding")                                                                     \
+    X(LENGTH_AND_CHUNKED, 400, "Content-Length with Transfer-Encoding", "Ambiguous",             \
+      "BothTeClPresent")                                                                         \
+    X(CHUNKED_IN_10, 400, "Transfer-Encoding in HTTP/1.0", "Ambiguous",                          \
+      "UndefinedTransferEncodingSemantics")                                                      \
+    X(SUSPICIOUS_NAME, 400, "header name imitates a framing header", "Ambiguous",                \
+      "SuspiciousHeader")                                                                        \
+    X(BAD_CONNECTION, 400, "Connection names a header that must not be dropped", "", "")         \
+    X(BAD_EXPECT, 417, "Expect other than 100-continue", "", "")                                 \
+    X(BAD_STATUS, 502, "malformed status line", "", "")                                          \
+    X(BAD_CHUNK, 400, "malformed chunk", "", "")                                                 \
+    X(BAD_TRAILER, 400, "malformed trailer", "", "")                                             \
+    X(CONNECTION_FIELD, 400, "connection-specific field in HTTP/2", "", "")                      \
+    X(BAD_SCHEME, 400, "scheme other than https", "", "")                                        \
+    X(NO_MEMORY, 431, "header block too large for its arena", "", "")
 
 enum h1_fault {
-#define X(name, status, text) H1_FAULT_##name,
+#define X(name, status, text, class, reason) H1_FAULT_##name,
     H1_FAULTS
 #undef X
         H1_FAULT_COUNT
@@ -64,6 +71,9 @@ enum h1_fault {
 
 int h1_fault_status(enum h1_fault fault);
 const char *h1_fault_text(enum h1_fault fault);
+/* "" where there is none. */
+const char *h1_fault_class(enum h1_fault fault);
+const char *h1_fault_class_reason(enum h1_fault fault);
 
 struct h1_scan {
     size_t seen;       /* bytes already looked at */

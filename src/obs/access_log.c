@@ -258,6 +258,7 @@ write_json(struct line *l, const void *record)
     line_json_u64_or_null(l, STR("listener_port"), r->listener_port);
     line_json_text_if(l, STR("listener"), r->listener, LINE_SHORT);
     line_json_text_if(l, STR("end"), r->end, LINE_SHORT);
+    line_json_text_if(l, STR("error_detail"), r->error_detail, LINE_SHORT);
     line_json_text_if(l, STR("vpce_id"), r->vpce_id, LINE_SHORT);
     line_json_bool(l, STR("is_resumed"), r->is_resumed);
     line_json_bool(l, STR("would_refuse"), r->would_refuse);

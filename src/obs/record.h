@@ -60,6 +60,7 @@ struct stream_record {
     struct str actions;     /* "forward", "fixed-response", ... */
     struct str redirect_url;
     struct str error_reason; /* ours in JSON; ALB's list only in alb format */
+    struct str error_detail; /* in words, for JSON */
     struct str desync_class, desync_reason;
     struct str conn_trace_id;
     const struct identity *cert; /* JSON only */

@@ -64,8 +64,8 @@ h1_open(struct conn *c)
 /* ---- requests ------------------------------------------------------------------------------ */
 
 /* What cannot be a request gets its status on a stream of its own, so that it is logged. */
-static void
-h1_refuse(struct conn *c, int status, enum stream_end end)
+static struct stream *
+h1_refused_stream(struct conn *c)
 {
     struct stream *s = stream_new(c);
 
@@ -73,11 +73,11 @@ h1_refuse(struct conn *c, int status, enum stream_end end)
     c->h1->state = H1_END;
     c->wants_close = true;
     if (s == NULL)
-        return;
+        return NULL;
     s->received_bytes = buf_len(&c->in);
     buf_reset(&c->in);
     c->h1->stream = s;
-    stream_refuse(s, status, end);
+    return s;
 }
 
 static int
@@ -116,8 +116,10 @@ h1_begin(struct conn *c, size_t len)
     h->discarded = 0;
     if (h1_parse(c, s, len, &fault) != 0) {
         h->keeps_alive = false;
+        if (s->req.head_bytes == 0)
+            s->received_bytes = len;
         buf_reset(&c->in);
-        stream_refuse(s, h1_fault_status(fault), STREAM_END_MALFORMED);
+        stream_refuse_fault(s, fault);
         return;
     }
     buf_consume(&c->in, len);
@@ -138,6 +140,7 @@ h1_step_head(struct conn *c)
 {
     struct h1_conn *h = c->h1;
     enum h1_fault fault = H1_FAULT_NONE;
+    struct stream *s;
     size_t len = 0;
     int r;
 
@@ -153,7 +156,9 @@ h1_step_head(struct conn *c)
             h->head_started_ms = worker_now_ms(c->w);
         return false;
     }
-    h1_refuse(c, h1_fault_status(fault), STREAM_END_MALFORMED);
+    s = h1_refused_stream(c);
+    if (s != NULL)
+        stream_refuse_fault(s, fault);
     return false;
 }
 
@@ -166,10 +171,11 @@ h1_body_broken(struct conn *c, enum h1_fault fault)
     h->keeps_alive = false;
     h->state = H1_WAIT;
     buf_reset(&c->in);
+    s->fault = fault;
     if (s->head_sent)
         stream_abort(s, STREAM_END_MALFORMED);
     else
-        stream_refuse(s, h1_fault_status(fault), STREAM_END_MALFORMED);
+        stream_refuse_fault(s, fault);
 }
 
 static bool
@@ -484,6 +490,15 @@ h1_check_rate(struct conn *c, int64_t now_ms)
 }
 
 static void
+h1_head_too_slow(struct conn *c)
+{
+    struct stream *s = h1_refused_stream(c);
+
+    if (s != NULL)
+        stream_refuse(s, 408, STREAM_END_CLIENT_TIMEOUT);
+}
+
+static void
 h1_on_deadline(struct conn *c, int64_t now_ms)
 {
     struct h1_conn *h = c->h1;
@@ -494,7 +509,7 @@ h1_on_deadline(struct conn *c, int64_t now_ms)
     switch (h->state) {
     case H1_HEAD:
         if (h->head_started_ms != 0)
-            h1_refuse(c, 408, STREAM_END_CLIENT_TIMEOUT);
+            h1_head_too_slow(c);
         else
             conn_finish(c, CONN_END_IDLE);
         break;

@@ -138,12 +138,13 @@ h2_head_complete(struct conn *c, struct stream *s, bool end_stream)
     s->body_done = end_stream;
     if (s->h2_refused_head) {
         s->req.head_bytes = s->h2_head_bytes;
-        stream_refuse(s, 431, STREAM_END_MALFORMED);
+        stream_refuse_fault(s, H1_FAULT_HEAD_TOO_LONG);
         return;
     }
     if (h2_judge_head(c, s, end_stream, &fault) != 0) {
         h2_glitch(c);
-        stream_refuse(s, h1_fault_status(fault), STREAM_END_MALFORMED);
+        s->req.head_bytes = s->h2_head_bytes;
+        stream_refuse_fault(s, fault);
         return;
     }
     stream_start(s);

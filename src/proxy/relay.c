@@ -125,8 +125,9 @@ stream_body_end(struct stream *s)
  * --------------------------------------------------------------------------- */
 
 static void
-relay_malformed(struct stream *s)
+relay_malformed(struct stream *s, enum h1_fault fault)
 {
+    s->failure = str_from(h1_fault_text(fault));
     if (s->head_sent) {
         stream_abort(s, STREAM_END_UPSTREAM_MALFORMED);
         return;
@@ -143,11 +144,12 @@ relay_closed(struct stream *s)
 
 /* A complete head was parsed. False: interim, look for the next one. */
 static int
-relay_take_head(struct stream *s)
+relay_take_head(struct stream *s, enum h1_fault *ret_fault)
 {
     struct uconn *u = s->uconn;
 
     if (s->resp.status >= 100 && s->resp.status < 200) {
+        *ret_fault = H1_FAULT_BAD_STATUS;
         if (s->resp.status == 101 || ++s->interim_count > RESPONSE_INTERIM_MAX)
             return GW_E_PROTO;
         h1_scan_init(&u->scan, false);
@@ -164,16 +166,16 @@ relay_take_head(struct stream *s)
 
 /* 0: has_resp. AGAIN: more input needed. PROTO: malformed. */
 static int
-relay_read_head(struct stream *s)
+relay_read_head(struct stream *s, enum h1_fault *ret_fault)
 {
     struct uconn *u = s->uconn;
-    enum h1_fault fault = H1_FAULT_NONE;
     struct str head;
     size_t len = 0;
     int r;
 
+    *ret_fault = H1_FAULT_HEAD_TOO_LONG;
     do {
-        r = h1_scan(&u->scan, buf_peek(&u->in), &len, &fault);
+        r = h1_scan(&u->scan, buf_peek(&u->in), &len, ret_fault);
         if (r == GW_E_AGAIN && u->read_stopped)
             return GW_E_PROTO; /* the buffer is as large as a head may be */
         if (r != 0)
@@ -182,11 +184,11 @@ relay_read_head(struct stream *s)
         if (head.ptr == NULL)
             return GW_E_PROTO;
         buf_consume(&u->in, len);
-        r = h1_parse_response(head, s->req.method, &s->arena, &s->resp, &fault);
+        r = h1_parse_response(head, s->req.method, &s->arena, &s->resp, ret_fault);
         if (r == 0 && s->resp.status >= 200)
-            r = hygiene_response(&s->resp, &fault);
+            r = hygiene_response(&s->resp, ret_fault);
         if (r == 0)
-            r = relay_take_head(s);
+            r = relay_take_head(s, ret_fault);
     } while (r == GW_E_AGAIN && buf_len(&u->in) > 0);
     return r;
 }
@@ -198,13 +200,13 @@ relay_send_head(struct stream *s)
     struct conn *c = s->conn;
 
     if (forward_response_prepare(&s->listener->forward, &s->resp) != 0) {
-        relay_malformed(s);
+        relay_malformed(s, H1_FAULT_TOO_MANY_HEADERS);
         return false;
     }
     s->status = s->resp.status;
     if (c->codec->send_head(s, &s->resp) != 0) {
         s->status = 0;
-        relay_malformed(s);
+        relay_malformed(s, H1_FAULT_HEAD_TOO_LONG);
         return false;
     }
     s->head_sent = true;
@@ -230,7 +232,7 @@ relay_send_body(struct stream *s)
         if (in.len == 0)
             break;
         if (h1_body_decode(&u->body, in, &used, &payload, &fault) == GW_E_PROTO) {
-            stream_abort(s, STREAM_END_UPSTREAM_MALFORMED);
+            relay_malformed(s, fault);
             return false;
         }
         if (payload.len > 0) {
@@ -252,17 +254,18 @@ static void
 relay_response(struct stream *s)
 {
     struct uconn *u = s->uconn;
+    enum h1_fault fault;
     int r;
 
     if (!s->has_resp) {
-        r = relay_read_head(s);
+        r = relay_read_head(s, &fault);
         if (r == GW_E_AGAIN) {
             if (u->is_eof)
                 relay_closed(s);
             return;
         }
         if (r != 0) {
-            relay_malformed(s);
+            relay_malformed(s, fault);
             return;
         }
     }
@@ -291,6 +294,8 @@ relay_step(struct stream *s)
     gw_assert(u != NULL && u->stream == s);
     if (u->state != UCONN_OPEN)
         return;
+    if (s->dispatched_us == 0)
+        s->dispatched_us = loop_now(s->conn->w->loop)->mono_us;
     relay_body_end(s);
     if (!s->body_done && stream_body_room(s) > 0)
         conn_kick(s->conn); /* the codec may hold body bytes that now fit */

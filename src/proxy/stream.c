@@ -192,7 +192,8 @@ stream_reply(struct stream *s, const struct stream_reply *reply)
     };
 
     stream_let_go(s, false);
-    s->actions = reply->actions;
+    if (reply->actions != NULL)
+        s->actions = reply->actions; /* what failed after a "forward" was one all the same */
     s->status = reply->status;
     s->state = STREAM_REPLY;
     if (!s->body_done)
@@ -251,6 +252,13 @@ stream_refuse(struct stream *s, int status, enum stream_end end)
         metrics_add(&s->conn->w->metrics, METRIC_REQUESTS_MALFORMED, 1);
     }
     stream_reply(s, &reply);
+}
+
+void
+stream_refuse_fault(struct stream *s, enum h1_fault fault)
+{
+    s->fault = fault;
+    stream_refuse(s, h1_fault_status(fault), STREAM_END_MALFORMED);
 }
 
 /* ---- deciding -------------------------------------------------------------------------------- */
@@ -319,7 +327,7 @@ stream_dispatch(struct stream *s, bool wants_new)
         stream_refuse(s, r == GW_E_LIMIT ? 463 : 431, STREAM_END_REFUSED);
         return;
     }
-    s->dispatched_us = loop_now(s->conn->w->loop)->mono_us;
+    s->dispatched_us = 0; /* until the connection is there: relay_step */
     s->state = STREAM_RELAY;
     uconn_kick(s->uconn);
     if (s->req.expect_continue && s->req.framing != FRAMING_NONE &&
@@ -508,6 +516,7 @@ stream_on_uconn_failed(struct stream *s)
     struct failure f = stream_failure(u->error);
     bool tries_again = stream_may_try_again(s, u);
 
+    stream_note_failure(s, u);
     if (s->head_sent) {
         stream_abort(s,
                      f.end == STREAM_END_UPSTREAM_CLOSED ? STREAM_END_UPSTREAM_TRUNCATED : f.end);

@@ -69,6 +69,8 @@ struct stream {
     struct str trace_id;    /* X-Amzn-Trace-Id as sent */
     struct str target_text; /* "ip:port" of the upstream connection */
     const char *actions;
+    enum h1_fault fault; /* what is wrong with the request, or with the response */
+    struct str failure;  /* of the upstream, in words; in arena or constant */
 
     /* Request body, client to upstream */
     enum http_framing body_framing; /* towards the upstream */
@@ -123,6 +125,8 @@ void stream_start(struct stream *s);
 void stream_flush(struct stream *s);
 /* The request cannot be served: answer with status, without an upstream. */
 void stream_refuse(struct stream *s, int status, enum stream_end end);
+/* The request is no HTTP as it should be. */
+void stream_refuse_fault(struct stream *s, enum h1_fault fault);
 void stream_step(struct stream *s);
 /* How many payload bytes the upstream's buffer can take now. */
 size_t stream_body_room(const struct stream *s);
@@ -137,7 +141,9 @@ void stream_on_uconn_failed(struct stream *s);
 /* Records, logs, counts, detaches from the codec and frees. */
 void stream_finish(struct stream *s, enum stream_end end);
 const char *stream_end_text(enum stream_end end);
-/* stream_record.c */
+/* stream_record.c: keeps the words for a failure; the access log line, and for a failed upstream
+ * one in the diagnostic log. */
+void stream_note_failure(struct stream *s, const struct uconn *u);
 void stream_log_line(struct stream *s);
 
 /* The response has begun and cannot be completed: the client must see that. */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The access log line of a finished request. Called once by stream_finish. Fills a record
- * from what the stream knows and hands the bytes to the log writer; never blocks.
+ * The access log line of a finished request, and the line in the diagnostic log when an upstream
+ * failed it. Called once by stream_finish. Fills a record from what the stream knows and hands the
+ * bytes to the log writer; never blocks.
  */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
 #include "obs/access_log.h"
 #include "proxy/stream.h"
 #include "proxy/upstream.h"
@@ -61,8 +66,57 @@ record_conn(const struct conn *c, struct stream_record *r, char ips[2][ADDR_TEXT
     r->is_resumed = tls_is_resumed(c->tls);
     if (!tls_used_default_certificate(c->tls))
         r->domain_name = c->sni;
-    if (r->is_resumed)
-        r->chosen_cert = STR("session-reused");
+    r->chosen_cert =
+        r->is_resumed ? STR("session-reused") : str_from(tls_chosen_certificate(c->tls));
+}
+
+/* What it was that went wrong, beside the kind: s->end. */
+static struct str
+stream_detail(const struct stream *s)
+{
+    if (s->end == STREAM_END_MALFORMED)
+        return str_from(h1_fault_text(s->fault));
+    return s->failure;
+}
+
+void
+stream_note_failure(struct stream *s, const struct uconn *u)
+{
+    const char *words = NULL;
+
+    if (u->error == UCONN_ERROR_TLS && u->tls != NULL)
+        words = tls_error(u->tls);
+    else if (u->error == UCONN_ERROR_CONNECT && u->connect_errno != 0)
+        words = strerrordesc_np(u->connect_errno);
+    if (words != NULL)
+        s->failure = arena_str(&s->arena, str_from(words));
+}
+
+static bool
+is_upstream_failure(enum stream_end end)
+{
+    return end >= STREAM_END_NO_TARGET && end <= STREAM_END_UPSTREAM_TRUNCATED;
+}
+
+/* Whoever answers for the upstream has to see it without an access log. A broken upstream must not
+ * fill the disk. */
+static void
+stream_log_failure(const struct stream *s)
+{
+    struct worker *w = s->conn->w;
+    struct str detail = stream_detail(s);
+    uint64_t dropped;
+
+    if (s->upstream == NULL || !ratelimit_admit(&w->failure_lines, worker_now_ms(w)))
+        return;
+    dropped = ratelimit_take_dropped(&w->failure_lines);
+    if (dropped > 0)
+        log_event(LOG_WARN, "upstream", "%" PRIu64 " lines about failed requests were left out",
+                  dropped);
+    log_event(LOG_WARN, "upstream", "%s target group %.*s, %.*s: %s%s%.*s; the client got %d",
+              s->conn->trace_id, STR_ARG(s->upstream->conf->name),
+              STR_ARG(s->target_text.len > 0 ? s->target_text : STR("no address")),
+              stream_end_text(s->end), detail.len > 0 ? ", " : "", STR_ARG(detail), s->status);
 }
 
 void
@@ -75,11 +129,14 @@ stream_log_line(struct stream *s)
     struct stream_record r = {0};
     size_t n;
 
+    if (is_upstream_failure(s->end))
+        stream_log_failure(s);
     if (w->access_log == NULL)
         return;
-    r.http_version = c->codec == &codec_h2       ? STR("HTTP/2.0")
-                     : s->req.version == HTTP_10 ? STR("HTTP/1.0")
-                                                 : STR("HTTP/1.1");
+    r.http_version = c->codec == &codec_h2         ? STR("HTTP/2.0")
+                     : s->req.method_text.len == 0 ? STR("") /* it was no request */
+                     : s->req.version == HTTP_10   ? STR("HTTP/1.0")
+                                                   : STR("HTTP/1.1");
     r.type = c->codec == &codec_h2 ? STR("h2") : STR("https");
     r.wall_us = now->wall_us;
     r.created_us = s->created_wall_us;
@@ -94,7 +151,12 @@ stream_log_line(struct stream *s)
     r.rule_priority = s->rule == NULL ? -2 : s->rule->priority;
     r.actions = str_from(s->actions);
     r.error_reason = s->end == STREAM_END_OK ? STR("") : str_from(stream_end_text(s->end));
+    r.error_detail = stream_detail(s);
     r.end = str_from(stream_end_text(s->end));
+    if (s->end == STREAM_END_MALFORMED) {
+        r.desync_class = str_from(h1_fault_class(s->fault));
+        r.desync_reason = str_from(h1_fault_class_reason(s->fault));
+    }
     n = access_log_format(w->snap->site->access_log.format, &r, w->log_line, sizeof(w->log_line));
     if (n > 0)
         (void)log_file_write(w->access_log, w->index, w->log_line, n);

@@ -228,7 +228,8 @@ uconn_step_connecting(struct uconn *u)
 
     if (!u->is_writable)
         return;
-    if (sock_error(u->fd) != 0) {
+    u->connect_errno = sock_error(u->fd);
+    if (u->connect_errno != 0) {
         uconn_fail(u, UCONN_ERROR_CONNECT);
         return;
     }

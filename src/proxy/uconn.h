@@ -41,6 +41,7 @@ struct uconn {
     struct stream *stream; /* NULL while IDLE */
     enum uconn_state state;
     enum uconn_error error;
+    int connect_errno; /* with UCONN_ERROR_CONNECT; 0 when not known */
     int fd;
     struct addr addr;
     struct loop_watch watch;

@@ -77,6 +77,7 @@ struct worker {
     struct worker_sweep sweep;
 
     struct ratelimit refusal_lines; /* of the diagnostic log */
+    struct ratelimit failure_lines; /* likewise, about upstreams */
     bool is_draining;
     bool said_drained;
     struct loop_timer drain_timer;

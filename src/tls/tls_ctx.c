@@ -195,7 +195,12 @@ add_certificate(struct tls_server *s, const struct tls_server_source *src, size_
         diag_error(diag, NULL, 0, 0, "listener %s: libssl gave no context", src->name);
         return GW_E_NOMEM;
     }
-    s->contexts[s->count++] = ctx;
+    s->contexts[s->count] = ctx;
+    s->paths[s->count++] = strdup(cert->certificate);
+    if (s->paths[index] == NULL) {
+        diag_error(diag, NULL, 0, 0, "listener %s: out of memory", src->name);
+        return GW_E_NOMEM;
+    }
     rc = tls_ctx_use(ctx, cert, diag, &leaf, &not_after_s);
     if (rc < 0)
         return rc;
@@ -211,9 +216,12 @@ add_certificate(struct tls_server *s, const struct tls_server_source *src, size_
 static void
 server_free(struct tls_server *s)
 {
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         SSL_CTX_free(s->contexts[i]);
+        free(s->paths[i]);
+    }
     free(s->contexts);
+    free(s->paths);
     tls_names_done(&s->names);
     ticket_keys_unref(s->ticket_keys);
     BIO_meth_free(s->bio_method);
@@ -238,7 +246,8 @@ server_new(const struct tls_server_source *src)
         s->ticket_keys = ticket_keys_ref(src->ticket_keys);
     s->bio_method = sock_bio_method_new();
     s->contexts = calloc(src->cert_count, sizeof(SSL_CTX *));
-    if (s->bio_method != NULL && s->contexts != NULL)
+    s->paths = calloc(src->cert_count, sizeof(char *));
+    if (s->bio_method != NULL && s->contexts != NULL && s->paths != NULL)
         return s;
     server_free(s);
     return NULL;

@@ -65,11 +65,13 @@ take_sni(struct tls_io *t)
  * context stays and has to be set again: how certificates are asked for and the lowest version.
  * Everything else is the same in all contexts. */
 static bool
-apply_policy(struct tls_io *t, const struct tls_server *policy)
+apply_policy(struct tls_io *t, struct tls_server *policy)
 {
     size_t index = 0;
 
+    t->policy = tls_server_ref(policy);
     t->used_default = !tls_names_find(&policy->names, t->sni, &index);
+    t->cert_index = index;
     t->has_h2 = policy->has_h2;
     t->has_http11 = policy->has_http11;
     if (SSL_set_SSL_CTX(t->ssl, policy->contexts[index]) == NULL)
@@ -102,7 +104,7 @@ int
 tls_on_client_hello(SSL *ssl, int *alert, void *arg GW_UNUSED)
 {
     struct tls_io *t = tls_io_of(ssl);
-    const struct tls_server *policy = t->server;
+    struct tls_server *policy = t->server;
 
     if (SSL_client_hello_isv2(ssl))
         return refuse_hello(t, alert, SSL_AD_PROTOCOL_VERSION, "client hello in SSL 2 format");

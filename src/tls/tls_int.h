@@ -48,6 +48,7 @@ struct tls_server {
     BIO_METHOD *bio_method;
     struct tls_names names;
     SSL_CTX **contexts; /* one per certificate, first is the default */
+    char **paths;       /* of the certificates, in the same order */
     size_t count;
     int64_t not_after_s;
     int minimum_version;
@@ -71,9 +72,11 @@ struct tls_io {
     bool is_read_blocked; /* nothing readable is buffered, although a partial record may be */
     bool saw_close_notify;
     bool used_default;
-    bool has_ticket_certs;   /* leaf and chain come from a ticket */
-    int64_t original_s;      /* wall clock of the full handshake behind this session; 0 unknown */
-    bool has_h2, has_http11; /* of the chosen policy */
+    struct tls_server *policy; /* chosen by the hello, referenced; NULL before */
+    size_t cert_index;         /* the certificate of it that was sent */
+    bool has_ticket_certs;     /* leaf and chain come from a ticket */
+    int64_t original_s;        /* wall clock of the full handshake behind this session; 0 unknown */
+    bool has_h2, has_http11;   /* of the chosen policy */
     SSL *ssl;
     struct sock_bio sock;
     struct tls_server *server; /* referenced for its BIO method; the policy may be another one */

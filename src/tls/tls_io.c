@@ -61,6 +61,7 @@ tls_free(struct tls_io *t)
     sk_X509_pop_free(t->chain, X509_free);
     free((char *)t->sni.ptr);
     /* After the SSL, whose BIO has its method there. */
+    tls_server_unref(t->policy);
     tls_server_unref(t->server);
     tls_client_unref(t->client);
     t->magic = MAGIC_DEAD;
@@ -289,6 +290,12 @@ bool
 tls_used_default_certificate(const struct tls_io *t)
 {
     return t->used_default;
+}
+
+const char *
+tls_chosen_certificate(const struct tls_io *t)
+{
+    return t->policy != NULL ? t->policy->paths[t->cert_index] : "";
 }
 
 X509 *

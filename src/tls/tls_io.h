@@ -100,8 +100,10 @@ const char *tls_cipher(const struct tls_io *t);  /* OpenSSL name, "-" */
 const char *tls_group(const struct tls_io *t);   /* key-exchange group, "-" */
 struct str tls_sni(const struct tls_io *t);      /* canonical; empty when none or malformed */
 bool tls_used_default_certificate(const struct tls_io *t); /* SNI matched none */
-X509 *tls_peer_leaf(const struct tls_io *t);               /* borrowed, NULL without */
-STACK_OF(X509) * tls_peer_chain(const struct tls_io *t);   /* borrowed, leaf included on servers */
+/* The file of the certificate that this server sent; "" before the hello. */
+const char *tls_chosen_certificate(const struct tls_io *t);
+X509 *tls_peer_leaf(const struct tls_io *t);             /* borrowed, NULL without */
+STACK_OF(X509) * tls_peer_chain(const struct tls_io *t); /* borrowed, leaf included on servers */
 bool tls_is_resumed(const struct tls_io *t);
 /* The last failure: REASON_NONE for plain I/O; for servers the reason of the connection log
  * (MISSING, PROTOCOL_MISMATCH, MAX_SIZE, MAX_CHAIN_DEPTH, what on_client_cert returned,
