@@ -41,7 +41,8 @@ enum {
     TRUST_STORES_MAX = 64,
     TRUST_CERTS_MAX = 1000, /* API Gateway's; ALB's default is 25 */
     CRL_FILES_MAX = 256,
-    TRUST_EXCEPTIONS_MAX = 64, /* of one trust store */
+    TRUST_PROOF_ENTRIES_MAX = 1000, /* of a list, looked at for one that the self-test can use */
+    TRUST_EXCEPTIONS_MAX = 64,      /* of one trust store */
     DENY_ENTRIES_MAX = 10000,
     DENY_TEXT_MAX = 2048,
     LOG_LINE_MAX = 8192, /* bytes, newline included */

@@ -538,6 +538,18 @@ crl_find(const struct crl *c, const ASN1_INTEGER *serial, int64_t *ret_revoked_s
     return crl_index_find(&c->index, &s, ret_revoked_s, ret_reason);
 }
 
+bool
+crl_serial_at(const struct crl *c, size_t i, ASN1_INTEGER *ret)
+{
+    struct crl_serial s;
+
+    if (!crl_index_at(&c->index, i, &s))
+        return false;
+    ret->type = s.is_negative ? V_ASN1_NEG_INTEGER : V_ASN1_INTEGER;
+    return ASN1_STRING_set(ret, s.len > 0 ? (const void *)s.bytes : "",
+                           s.len > 0 ? (int)s.len : 1) == 1;
+}
+
 size_t
 crl_bytes(const struct crl *c)
 {

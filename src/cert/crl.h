@@ -76,6 +76,9 @@ crl_find(const struct crl *c, const ASN1_INTEGER *serial, int64_t *ret_revoked_s
 bool crl_takes_off(const struct crl *c, const ASN1_INTEGER *serial);
 /* "keyCompromise"; "unspecified" for -1 and unknown codes. */
 const char *crl_reason_text(int reason);
+/* The i-th serial that the list revokes, in some order; false past the last one, and when memory is
+ * short. */
+bool crl_serial_at(const struct crl *c, size_t i, ASN1_INTEGER *ret);
 /* Below, equal, above zero: numbers in hex, whole bytes, without leading zeros. */
 int crl_compare_hex(struct str a, struct str b);
 /* The same of both lists' crlNumber. */

@@ -540,6 +540,34 @@ crl_index_find(const struct crl_index *x, const struct crl_serial *serial, int64
     return true;
 }
 
+static struct crl_serial
+serial_at(const struct crl_table *t, size_t i)
+{
+    struct crl_serial s = {.bytes = record_at(t, i), .len = t->key_bytes};
+
+    skip_leading_zeros(&s);
+    return s;
+}
+
+bool
+crl_index_at(const struct crl_index *x, size_t i, struct crl_serial *ret)
+{
+    const struct crl_table *const tables[] = {&x->narrow, &x->wide};
+
+    for (size_t t = 0; t < array_len(tables); t++) {
+        if (i < tables[t]->count) {
+            *ret = serial_at(tables[t], i);
+            return true;
+        }
+        i -= tables[t]->count;
+    }
+    if (i >= x->odd_count)
+        return false;
+    *ret = (struct crl_serial){
+        .bytes = x->odd[i].magnitude, .len = x->odd[i].len, .is_negative = x->odd[i].is_negative};
+    return true;
+}
+
 size_t
 crl_index_bytes(const struct crl_index *x)
 {

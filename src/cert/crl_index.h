@@ -69,6 +69,8 @@ void crl_index_seal(struct crl_index *x);
  * allocation. */
 bool crl_index_find(const struct crl_index *x, const struct crl_serial *serial,
                     int64_t *ret_revoked_s, int *ret_reason);
+/* The i-th serial in some order; false past the last one. Borrowed. */
+bool crl_index_at(const struct crl_index *x, size_t i, struct crl_serial *ret);
 size_t crl_index_bytes(const struct crl_index *x);
 
 #endif

@@ -242,6 +242,21 @@ trust_crl_is_newest(const struct trust *t, size_t i)
     return trust_crl(t, i) == trust_list_newest(t->shown[i].list);
 }
 
+/* Taken off is what was on hold: seldom many, so that the search is short. */
+bool
+trust_crl_revokes(const struct trust *t, size_t i, ASN1_INTEGER *ret)
+{
+    const struct crl *crl = trust_crl(t, i), *delta = t->shown[i].list->delta;
+
+    for (size_t entry = 0; entry < TRUST_PROOF_ENTRIES_MAX; entry++) {
+        if (!crl_serial_at(crl, entry, ret))
+            return false;
+        if (crl == delta || delta == NULL || !crl_takes_off(delta, ret))
+            return true;
+    }
+    return false;
+}
+
 bool
 trust_same_anchors(const struct trust *a, const struct trust *b)
 {

@@ -35,6 +35,7 @@ struct trust_exception;
 struct trust_source {
     const char *name;
     const char *ca_bundle;        /* path, resolved */
+    struct str ca_der;            /* instead of it when not empty: one certificate */
     const char *const *crl_paths; /* files, resolved; folders are expanded by the caller */
     size_t crl_path_count;
     /* Lists are configured even if crl_path_count is 0 (a folder that is empty just now):
@@ -92,6 +93,8 @@ size_t trust_crl_count(const struct trust *t);
 const struct crl *trust_crl(const struct trust *t, size_t i);
 /* False for a complete list under a delta: the delta's next update counts. */
 bool trust_crl_is_newest(const struct trust *t, size_t i);
+/* A serial that the list revokes and no delta takes off; false when there is none. */
+bool trust_crl_revokes(const struct trust *t, size_t i, ASN1_INTEGER *ret);
 /* The floor that trust_crl(t, i) sets for its successors. store is borrowed from t. */
 void trust_crl_floor(const struct trust *t, size_t i, struct trust_floor *ret);
 /* True when both have the same CA certificates (by digest) and the same policy fields, so that a

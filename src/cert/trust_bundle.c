@@ -287,7 +287,7 @@ trust_bundle_load(struct trust_builder *b)
     b->lines = calloc(TRUST_CERTS_MAX, sizeof(b->lines[0]));
     if (b->lines == NULL)
         return GW_E_NOMEM;
-    err = read_bundle(b);
+    err = b->src->ca_der.len > 0 ? on_certificate(b, b->src->ca_der, 0) : read_bundle(b);
     if (err == 0)
         err = index_certs(b);
     if (err == 0)

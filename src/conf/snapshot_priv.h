@@ -24,8 +24,8 @@ void snapshot_build_upstreams(struct snapshot_job *job);
 void snapshot_build_listeners(struct snapshot_job *job);
 /* "KIND/name/<16 hex>": the name of a thing in logs, the same in every generation. */
 struct str snapshot_resource_name(struct arena *arena, const char *kind, const char *name);
-/* Judges certificates of a made-up authority under every policy that judges. Only for a snapshot
- * without errors. */
+/* Judges certificates of a made-up authority under every policy that judges, and certificates that
+ * are listed. Only for a snapshot without errors. */
 void snapshot_selftest(struct snapshot_job *job);
 
 #endif
