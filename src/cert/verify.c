@@ -41,11 +41,18 @@ judge_found(struct judge *j, enum reason reason, int depth, const char *fmt, ...
     va_end(args);
     if (j->trace != NULL)
         j->trace->step(j->trace->arg, false, text);
+    j->found |= UINT32_C(1) << reason;
     if (gravity[reason] <= gravity[j->v->reason])
         return;
     j->v->reason = reason;
     j->v->depth = depth;
     memcpy(j->v->detail, text, sizeof(text));
+}
+
+bool
+judge_has_found(const struct judge *j, enum reason reason)
+{
+    return (j->found & UINT32_C(1) << reason) != 0;
 }
 
 /* Costs nothing without a trace. */
@@ -173,7 +180,8 @@ judge_client_auth(struct judge *j)
         return;
     if ((X509_get_extension_flags(leaf) & EXFLAG_NSCERT) == 0 && is_excepted(j, &need))
         return;
-    judge_found_about(j, REASON_PURPOSE_INVALID, 0, leaf, reason_text(REASON_PURPOSE_INVALID));
+    judge_found_about(j, REASON_PURPOSE_INVALID, 0, leaf,
+                      "its extendedKeyUsage lacks clientAuth, so it is not for TLS clients");
 }
 
 static void
@@ -269,12 +277,8 @@ passed_revocation(const struct judge *j, int depth, const struct revocation *r)
                      "of \"%.80s\" takes it off hold",
                      depth, STR_ARG(crl_info(r->delta)->number_hex), info->issuer_text.ptr);
     else
-        judge_passed(
-            j,
-            "revocation: certificate %d is not among the %llu entries of list number %.*s of "
-            "\"%.80s\"",
-            depth, (unsigned long long)info->entry_count, STR_ARG(info->number_hex),
-            info->issuer_text.ptr);
+        judge_passed(j, "revocation: certificate %d is not on list number %.*s of \"%.80s\"", depth,
+                     STR_ARG(info->number_hex), info->issuer_text.ptr);
 }
 
 static void
@@ -315,9 +319,12 @@ judge_standing(struct judge *j)
     const struct crl *anchor_list = trust_revoked_ca(j->trust, j->chain[j->count - 1]);
 
     judge_client_auth(j);
+    if (!judge_has_found(j, REASON_PURPOSE_INVALID))
+        judge_passed(j, "usage: certificate 0 is for TLS clients");
     for (int i = 0; i < j->count; i++)
         judge_dates(j, i);
-    judge_passed(j, "dates: %d certificates looked at", j->count);
+    if (!judge_has_found(j, REASON_EXPIRED) && !judge_has_found(j, REASON_NOT_YET_VALID))
+        judge_passed(j, "dates: %d certificates looked at, none refused for them", j->count);
     for (int i = 0; i + 1 < j->count; i++)
         judge_revocation(j, i);
     if (anchor_list != NULL)

@@ -17,6 +17,7 @@ struct judge {
     X509 *const *chain; /* leaf first, anchor last */
     int count;
     int64_t now_s;
+    uint32_t found; /* a bit for each reason found so far */
 };
 
 /* Notes what is wrong; the gravest finding becomes the verdict's reason. */
@@ -24,6 +25,7 @@ void
 judge_found(struct judge *j, enum reason reason, int depth, const char *fmt, ...) GW_PRINTF(4, 5);
 void judge_found_about(struct judge *j, enum reason reason, int depth, const X509 *cert,
                        const char *what);
+bool judge_has_found(const struct judge *j, enum reason reason);
 /* Tells the trace; costs nothing without one. */
 void judge_passed(const struct judge *j, const char *fmt, ...) GW_PRINTF(2, 3);
 /* False and found when an extension is malformed or repeated. */

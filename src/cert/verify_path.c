@@ -244,5 +244,8 @@ verify_path_rules(struct judge *j)
 {
     for (int i = 0; i + 1 < j->count; i++)
         judge_shape(j, i);
+    if (!judge_has_found(j, REASON_TYPE_UNSUPPORTED) && !judge_has_found(j, REASON_INVALID) &&
+        !judge_has_found(j, REASON_INCOMPATIBLE))
+        judge_passed(j, "rules: versions, keys and signature algorithms are allowed");
     judge_leaf_use(j);
 }

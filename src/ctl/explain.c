@@ -53,11 +53,12 @@ explain_list(struct explain *e, int depth, bool is_ok, const struct crl *crl)
     if (info->next_update_s != INT64_MAX)
         clock_format_iso(next_update, info->next_update_s);
     explain_step_add(e, is_ok,
-                     "certificate %d is answered for by %slist number %.*s of \"%.*s\": %llu "
-                     "entries, from %.*s until %.*s, %.*s",
+                     "lists: certificate %d is answered for by %slist number %.*s of \"%.*s\", "
+                     "with %llu %s, from %.*s until %.*s, %.*s",
                      depth, info->is_delta ? "delta " : "", STR_ARG(info->number_hex),
                      STR_ARG(info->issuer_text), (unsigned long long)info->entry_count,
-                     CLOCK_ISO_LEN, this_update, next_update[0] != '\0' ? CLOCK_ISO_LEN : 1,
+                     info->entry_count == 1 ? "entry" : "entries", CLOCK_ISO_LEN, this_update,
+                     next_update[0] != '\0' ? CLOCK_ISO_LEN : 1,
                      next_update[0] != '\0' ? next_update : "-", STR_ARG(info->file));
 }
 
@@ -66,15 +67,15 @@ static void
 explain_answers(struct explain *e, int depth)
 {
     struct revocation found;
-    bool is_good;
+    bool is_current;
 
     trust_revocation(e->trust, e->verdict.chain[depth], e->verdict.chain[depth + 1], e->at_s,
                      &found);
-    is_good = found.state == REVOCATION_GOOD;
+    is_current = found.state != REVOCATION_EXPIRED;
     if (found.crl != NULL)
-        explain_list(e, depth, is_good, found.crl);
+        explain_list(e, depth, is_current, found.crl);
     if (found.delta != NULL)
-        explain_list(e, depth, is_good, found.delta);
+        explain_list(e, depth, is_current, found.delta);
 }
 
 static void

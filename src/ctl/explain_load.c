@@ -155,6 +155,34 @@ listener_names(const struct site *site, struct arena *arena, struct str *ret)
     *ret = all;
 }
 
+static bool
+judges_clients(const struct site_listener *l)
+{
+    for (size_t i = 0; i < l->policy_count; i++) {
+        if (l->policies[i].mode == MUTUAL_VERIFY || l->policies[i].mode == MUTUAL_OPTIONAL)
+            return true;
+    }
+    return false;
+}
+
+/* Where there is no choice nobody needs to choose; NULL otherwise. */
+static const struct site_listener *
+only_listener(const struct site *site)
+{
+    const struct site_listener *only = NULL;
+
+    if (site->listener_count == 1)
+        return &site->listeners[0];
+    for (size_t i = 0; i < site->listener_count; i++) {
+        if (!judges_clients(&site->listeners[i]))
+            continue;
+        if (only != NULL)
+            return NULL;
+        only = &site->listeners[i];
+    }
+    return only;
+}
+
 static int
 find_listener(struct explain *e, struct diag *diag)
 {
@@ -164,8 +192,8 @@ find_listener(struct explain *e, struct diag *diag)
 
     if (name != NULL)
         e->listener = site_listener_find(site, str_from(name));
-    else if (site->listener_count == 1)
-        e->listener = &site->listeners[0];
+    else
+        e->listener = only_listener(site);
     if (e->listener != NULL)
         return 0;
     listener_names(site, &e->arena, &names);

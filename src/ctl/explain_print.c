@@ -31,8 +31,9 @@ explain_advice(enum reason reason)
         [REASON_NOT_YET_VALID] =
             "compare the clocks of the gateway and of the issuing authority, or wait for notBefore",
         [REASON_EXPIRED] =
-            "have the certificate renewed; until then ignore_client_certificate_expiry admits "
-            "expired ones, for everybody on the listener",
+            "have the certificate renewed; until then an exception of the trust store (exceptions: "
+            "{allow: expired, ...}) can admit it alone and until a date; "
+            "ignore_client_certificate_expiry admits expired ones for everybody on the listener",
         [REASON_TYPE_UNSUPPORTED] =
             "the client needs an RSA key of 2048 bits or more, or ECDSA on P-256, P-384 or P-521, "
             "in a version 3 certificate",
@@ -40,7 +41,10 @@ explain_advice(enum reason reason)
                            "anew, the step above says what is wrong",
         [REASON_PURPOSE_INVALID] =
             "the certificate must allow TLS clients: extendedKeyUsage clientAuth, and keyUsage "
-            "digitalSignature when it is there; server certificates do not",
+            "digitalSignature when it is there; server certificates do not. Until it has another "
+            "one an "
+            "exception of the trust store (exceptions: {allow: no_client_auth_eku, ...}) can "
+            "admit it alone and until a date",
         [REASON_REJECTED] = "read the step above: the gateway's own check says what it refused",
         [REASON_INCOMPATIBLE] =
             "the chain is signed with an algorithm that is too weak; SHA-256 or better is needed",
@@ -119,7 +123,8 @@ text_context(const struct explain *e, FILE *out)
     cert_describe(e->leaf, name);
     fprintf(out, "\n  certificate  %s\n  judged at    ", name);
     print_time(out, e->at_s);
-    fprintf(out, "%s\n", e->options->at != NULL ? " (as asked by --at)" : "");
+    fprintf(out, "%s%s\n", e->options->at != NULL ? " (as asked by --at)" : "",
+            e->is_judged ? ", anew: not from the cache of verdicts" : "");
     if (e->listener != NULL)
         fprintf(out, "  listener     %.*s, mode %s%s%.*s\n", STR_ARG(e->listener->name),
                 mode_word(e->mode), e->sni.len > 0 ? ", SNI " : "", STR_ARG(e->sni));
@@ -131,26 +136,33 @@ text_context(const struct explain *e, FILE *out)
 }
 
 static void
-text_chain(const struct explain *e, FILE *out)
+text_cert(FILE *out, int at, const X509 *cert, const char *where)
 {
-    const struct verdict *v = &e->verdict;
     int64_t from_s, until_s;
     char name[CERT_TEXT_MAX];
 
-    if (v->chain_count == 0)
-        return;
-    fprintf(out, "\nChain\n");
-    for (int i = 0; i < v->chain_count; i++) {
-        cert_describe(v->chain[i], name);
-        fprintf(out, "  %d  %s%s", i, name, i + 1 == v->chain_count ? ", in the trust store" : "");
-        if (cert_dates(v->chain[i], &from_s, &until_s) == 0) {
-            fprintf(out, ", valid ");
-            print_time(out, from_s);
-            fprintf(out, " to ");
-            print_time(out, until_s);
-        }
-        fputc('\n', out);
+    cert_describe(cert, name);
+    fprintf(out, "  %d  %s%s", at, name, where);
+    if (cert_dates(cert, &from_s, &until_s) == 0) {
+        fprintf(out, ", valid ");
+        print_time(out, from_s);
+        fprintf(out, " to ");
+        print_time(out, until_s);
     }
+    fputc('\n', out);
+}
+
+/* Without a path, what there was to make one from. */
+static void
+text_chain(const struct explain *e, FILE *out)
+{
+    const struct verdict *v = &e->verdict;
+
+    fprintf(out, v->chain_count > 0 ? "\nChain\n" : "\nSent\n");
+    for (int i = 0; i < v->chain_count; i++)
+        text_cert(out, i, v->chain[i], i + 1 == v->chain_count ? ", in the trust store" : "");
+    for (int i = 0; v->chain_count == 0 && i < sk_X509_num(e->sent); i++)
+        text_cert(out, i, sk_X509_value(e->sent, i), "");
 }
 
 static void
@@ -309,6 +321,8 @@ explain_print_json(const struct explain *e, FILE *out)
     json_str(out, "detail", e->detail);
     json_key(out, "judged");
     fputs(e->is_judged ? "true" : "false", out);
+    json_key(out, "cached"); /* as is_cached of the connection log */
+    fputs("false", out);
     json_time(out, "at", e->at_s);
     json_str(out, "mode", str_from(mode_word(e->mode)));
     json_str(out, "listener", e->listener != NULL ? e->listener->name : STR(""));

@@ -149,18 +149,20 @@ a_good_certificate_reads_so(void **state)
         "ADMITTED\n"
         "\n"
         "  certificate  \"CN=alice\" serial 1122\n"
-        "  judged at    2021-06-01T00:00:00Z (as asked by --at)\n"
+        "  judged at    2021-06-01T00:00:00Z (as asked by --at), anew: not from the cache of "
+        "verdicts\n"
         "  trust store  ca.pem, 2 authorities, 1 revocation lists\n"
         "\n"
         "Steps\n"
         "   1. ok  size: 791 bytes of 8192, 2 certificates sent\n"
         "   2. ok  path: 2 certificates, client and anchor included; max_chain_depth is 4\n"
-        "   3. ok  dates: 2 certificates looked at\n"
-        "   4. ok  revocation: certificate 0 is not among the 0 entries of list number 05 of "
-        "\"CN=Test CA\"\n"
-        "   5. ok  certificate 0 is answered for by list number 05 of \"CN=Test CA\": 0 entries, "
-        "from 2021-01-01T00:00:00Z until 2100-01-01T00:00:00Z, empty.crl\n"
-        "   6. ok  identity: subject CN=alice, serial 1122\n"
+        "   3. ok  rules: versions, keys and signature algorithms are allowed\n"
+        "   4. ok  usage: certificate 0 is for TLS clients\n"
+        "   5. ok  dates: 2 certificates looked at, none refused for them\n"
+        "   6. ok  revocation: certificate 0 is not on list number 05 of \"CN=Test CA\"\n"
+        "   7. ok  lists: certificate 0 is answered for by list number 05 of \"CN=Test CA\", with "
+        "0 entries, from 2021-01-01T00:00:00Z until 2100-01-01T00:00:00Z, empty.crl\n"
+        "   8. ok  identity: subject CN=alice, serial 1122\n"
         "\n"
         "Chain\n"
         "  0  \"CN=alice\" serial 1122, valid 2021-01-01T00:00:00Z to 2022-01-01T00:00:00Z\n"
@@ -186,17 +188,20 @@ a_revoked_certificate_reads_so(void **state)
         "2021-01-02T00:00:00Z (reason keyCompromise)\n"
         "\n"
         "  certificate  \"CN=mallory\" serial 66\n"
-        "  judged at    2021-06-01T00:00:00Z (as asked by --at)\n"
+        "  judged at    2021-06-01T00:00:00Z (as asked by --at), anew: not from the cache of "
+        "verdicts\n"
         "  trust store  ca.pem, 2 authorities, 1 revocation lists\n"
         "\n"
         "Steps\n"
         "   1. ok  size: 792 bytes of 8192, 2 certificates sent\n"
         "   2. ok  path: 2 certificates, client and anchor included; max_chain_depth is 4\n"
-        "   3. ok  dates: 2 certificates looked at\n"
-        "   4. NO  certificate 0 \"CN=mallory\" serial 66 is on list number 05 of \"CN=Test CA\" "
+        "   3. ok  rules: versions, keys and signature algorithms are allowed\n"
+        "   4. ok  usage: certificate 0 is for TLS clients\n"
+        "   5. ok  dates: 2 certificates looked at, none refused for them\n"
+        "   6. NO  certificate 0 \"CN=mallory\" serial 66 is on list number 05 of \"CN=Test CA\" "
         "since 2021-01-02T00:00:00Z (reason keyCompromise)\n"
-        "   5. NO  certificate 0 is answered for by list number 05 of \"CN=Test CA\": 1 entries, "
-        "from 2021-01-01T00:00:00Z until 2100-01-01T00:00:00Z, listed.crl\n"
+        "   7. ok  lists: certificate 0 is answered for by list number 05 of \"CN=Test CA\", with "
+        "1 entry, from 2021-01-01T00:00:00Z until 2100-01-01T00:00:00Z, listed.crl\n"
         "\n"
         "Chain\n"
         "  0  \"CN=mallory\" serial 66, valid 2021-01-01T00:00:00Z to 2022-01-01T00:00:00Z\n"
@@ -264,6 +269,7 @@ a_stranger_is_untrusted(void **state)
     assert_non_null(strstr(w->out, "REFUSED: ClientCertUntrusted"));
     assert_non_null(strstr(w->out, "add its authority to ca_bundle"));
     assert_null(strstr(w->out, "\nChain\n"));
+    assert_non_null(strstr(w->out, "\nSent\n  0  \"CN=eve\" serial 08, valid "));
     pki_free(eve);
     pki_free(other);
 }
@@ -562,9 +568,23 @@ the_listener_must_be_clear(void **state)
     struct world *w = *state;
     struct pki_cert *alice = write_config(w);
     struct explain_options o = {.config = "f.yaml", .cert = "alice.pem"};
+    static const char another[] = "  - name: more\n"
+                                  "    bind: 127.0.0.1:8446\n"
+                                  "    certificates: [{certificate: server.pem, "
+                                  "private_key: server.key}]\n"
+                                  "    mutual_authentication: {mode: optional, trust_store: "
+                                  "partners}\n"
+                                  "    default_action: {fixed_response: {status: 200}}\n";
+    const char *rest = strstr(config_text, "trust_stores:");
+    char *two = xformat("%.*s%s%s", (int)(rest - config_text), config_text, another, rest);
 
+    /* Only one of the three judges: there is nothing to choose. */
+    expect(w, run(w, &o), EXPLAIN_ADMIT);
+    assert_non_null(strstr(w->out, "listener     partners, mode verify"));
+    file_spill("f.yaml", two, strlen(two), 0600);
+    free(two);
     expect(w, run(w, &o), EXPLAIN_ERROR);
-    assert_non_null(strstr(w->err, "partners, pass, open"));
+    assert_non_null(strstr(w->err, "partners, pass, open, more"));
     o.listener = "nobody";
     expect(w, run(w, &o), EXPLAIN_ERROR);
     assert_non_null(strstr(w->err, "there is no listener \"nobody\""));
