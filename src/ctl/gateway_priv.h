@@ -137,6 +137,19 @@ gateway_deny_request(void *arg, const struct admin_request *req, FILE *out, cons
 void gateway_deny_report(const struct gateway *g, struct report *r);
 size_t gateway_deny_count(const struct gateway *g);
 
+/* ---- gateway_metrics.c ---- */
+
+/* All workers' counters. */
+void gateway_sum_metrics(const struct gateway *g, struct metrics *ret);
+void gateway_write_metrics(const struct gateway *g, FILE *out);
+/* When the first certificate that clients of the listener are shown expires. */
+int64_t gateway_certificates_end(const struct snapshot *s, const struct site_listener *l);
+
+/* ---- gateway_attention.c ---- */
+
+/* What somebody should look at: a table, empty when all is well. */
+void gateway_report_attention(const struct gateway *g, const struct metrics *sum, struct report *r);
+
 /* ---- gateway_status.c ---- */
 
 /* For admin_hooks.on_get. */

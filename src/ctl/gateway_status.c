@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the gateway tells about itself: health, metrics, and one status in three forms.
+ * What the gateway tells about itself: health, and one status in three forms.
  * Called by the admin listener on the control thread; owns nothing. Must never show a key,
  * a certificate's body or anything of a request.
  */
@@ -39,17 +39,6 @@ mode_name(enum mutual_mode mode)
     return names[mode];
 }
 
-static void
-sum_metrics(const struct gateway *g, struct metrics *ret)
-{
-    struct metrics **blocks = mem_calloc(g->worker_count, sizeof(struct metrics *));
-
-    for (unsigned i = 0; i < g->worker_count; i++)
-        blocks[i] = worker_metrics(g->workers[i].worker);
-    metrics_sum(blocks, g->worker_count, ret);
-    free(blocks);
-}
-
 /* ---- status -------------------------------------------------------------------------------- */
 
 static void
@@ -62,7 +51,7 @@ status_process(const struct gateway *g, struct report *r)
     report_int(r, "workers", g->worker_count);
     report_str(r, "configuration", str_from(g->options->config_path));
     report_time(r, "started", g->started_wall_s);
-    report_int(r, "uptime_seconds", (loop_now(g->loop)->mono_ms - g->started_mono_ms) / 1000);
+    report_seconds(r, "uptime_seconds", (loop_now(g->loop)->mono_ms - g->started_mono_ms) / 1000);
     report_int(r, "generation", (int64_t)g->reload.generation);
     report_int(r, "log_lines_dropped", (int64_t)log_writer_dropped(g->logs));
 }
@@ -110,30 +99,57 @@ report_addresses(const struct gateway *g, struct report *r, const struct site_li
     report_str(r, "addresses", str_make(text, len));
 }
 
+/* "*.bank.example, bank.example"; "-" for the listener's own policy. */
+static void
+report_names(struct report *r, const struct str_list *names)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    gw_assert(out != NULL);
+    for (size_t i = 0; i < names->count; i++)
+        fprintf(out, "%s%.*s", i > 0 ? ", " : "", STR_ARG(names->items[i]));
+    gw_assert(fclose(out) == 0);
+    report_str(r, "hosts", names->count > 0 ? str_make(text, len) : STR("-"));
+    free(text);
+}
+
+static void
+status_policy(const struct gateway *g, const struct snapshot *s, const struct site_listener *l,
+              const struct site_policy *p, struct report *r)
+{
+    const struct tls_server *tls = s->tls_servers[p->tls_index];
+
+    report_row(r);
+    report_str(r, "name", l->name);
+    report_names(r, &p->names);
+    report_addresses(g, r, l);
+    report_str(r, "protocols",
+               l->has_h2 && l->has_http11 ? STR("h2, http/1.1")
+               : l->has_h2                ? STR("h2")
+                                          : STR("http/1.1"));
+    report_str(r, "mode", str_from(mode_name(p->mode)));
+    report_bool(r, "report_only", p->report_only);
+    report_str(r, "trust_store",
+               str_from(p->trust_index >= 0 ? trust_name(s->trusts[p->trust_index]) : "-"));
+    report_int(r, "certificates", (int64_t)tls_server_cert_count(tls));
+    report_time(r, "cert_expires", tls_server_not_after(tls));
+}
+
 static void
 status_listeners(const struct gateway *g, const struct snapshot *s, struct report *r)
 {
-    static const char *const columns[] = {"name",        "addresses",    "protocols",   "mode",
+    static const char *const columns[] = {"name",        "hosts",        "addresses",
+                                          "protocols",   "mode",         "report_only",
                                           "trust_store", "certificates", "cert_expires"};
 
     report_table(r, "listeners", columns, array_len(columns));
     for (size_t i = 0; i < s->site->listener_count; i++) {
         const struct site_listener *l = &s->site->listeners[i];
-        const struct site_policy *p = &l->policies[0];
-        const struct tls_server *tls = s->tls_servers[p->tls_index];
 
-        report_row(r);
-        report_str(r, "name", l->name);
-        report_addresses(g, r, l);
-        report_str(r, "protocols",
-                   l->has_h2 && l->has_http11 ? STR("h2, http/1.1")
-                   : l->has_h2                ? STR("h2")
-                                              : STR("http/1.1"));
-        report_str(r, "mode", str_from(mode_name(p->mode)));
-        report_str(r, "trust_store",
-                   str_from(p->trust_index >= 0 ? trust_name(s->trusts[p->trust_index]) : "-"));
-        report_int(r, "certificates", (int64_t)tls_server_cert_count(tls));
-        report_time(r, "cert_expires", tls_server_not_after(tls));
+        for (size_t j = 0; j < l->policy_count; j++)
+            status_policy(g, s, l, &l->policies[j], r);
     }
 }
 
@@ -191,11 +207,11 @@ status_list(const struct gateway *g, const struct trust *t, const struct crl *cr
     report_str(r, "delta_of", info->is_delta ? info->base_hex : STR("-"));
     report_time(r, "this_update", info->this_update_s);
     report_time(r, "next_update", info->next_update_s);
-    report_int(r, "age_seconds", now_s - info->this_update_s);
+    report_seconds(r, "age_seconds", now_s - info->this_update_s);
     if (info->next_update_s == INT64_MAX)
         report_str(r, "seconds_to_next_update", STR("-"));
     else
-        report_int(r, "seconds_to_next_update", info->next_update_s - now_s);
+        report_seconds(r, "seconds_to_next_update", info->next_update_s - now_s);
     report_int(r, "bytes", (int64_t)crl_bytes(crl));
     report_str(r, "file", info->file);
     report_str(r, "source", search.is_found ? str_from(search.found.url) : info->file);
@@ -233,7 +249,7 @@ on_source(void *arg, const struct supply_state *s)
     report_str(a->r, "source", str_from(s->url));
     report_seen(a->r, "last_fetch", s->last_fetch_s);
     report_seen(a->r, "last_success", s->last_success_s);
-    report_int(a->r, "asked_again_in_ms", s->next_ms > a->now_ms ? s->next_ms - a->now_ms : 0);
+    report_ms(a->r, "asked_again_in_ms", s->next_ms > a->now_ms ? s->next_ms - a->now_ms : 0);
     report_int(a->r, "errors", (int64_t)s->error_count);
     report_str(a->r, "last_error", str_from(s->error));
 }
@@ -290,7 +306,7 @@ on_name(void *arg, const struct resolve_state *s)
     report_str(a->r, "name", str_from(s->name));
     report_int(a->r, "port", s->port);
     report_str(a->r, "addresses", str_make(text, len));
-    report_int(a->r, "asked_again_in_ms", s->next_ms > a->now_ms ? s->next_ms - a->now_ms : 0);
+    report_ms(a->r, "asked_again_in_ms", s->next_ms > a->now_ms ? s->next_ms - a->now_ms : 0);
     report_str(a->r, "error", s->is_asked ? str_from(s->error) : STR("not asked yet"));
 }
 
@@ -326,19 +342,30 @@ status_traffic(const struct metrics *sum, struct report *r)
 }
 
 static void
-status_refusals(const struct metrics *sum, struct report *r)
+status_reasons(const char *key, const _Atomic uint64_t *counts, struct report *r)
 {
     static const char *const columns[] = {"reason", "count", "meaning"};
 
-    report_table(r, "refused_connections", columns, array_len(columns));
+    report_table(r, key, columns, array_len(columns));
     for (unsigned i = 0; i < REASON_COUNT; i++) {
-        if (load(&sum->refused[i]) == 0)
+        if (load(&counts[i]) == 0)
             continue;
         report_row(r);
         report_str(r, "reason", str_from(reason_token((enum reason)i)));
-        report_int(r, "count", (int64_t)load(&sum->refused[i]));
+        report_int(r, "count", (int64_t)load(&counts[i]));
         report_str(r, "meaning", str_from(reason_text((enum reason)i)));
     }
+}
+
+static void
+status_responses(const struct metrics *sum, struct report *r)
+{
+    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    _Static_assert(array_len(classes) == array_len(sum->responses), "one for each class");
+
+    report_facts(r, "responses");
+    for (size_t i = 0; i < array_len(classes); i++)
+        report_int(r, classes[i], (int64_t)load(&sum->responses[i]));
 }
 
 static void
@@ -348,9 +375,13 @@ status_write(const struct gateway *g, enum report_format format, FILE *out)
     struct metrics sum;
     struct report r;
 
-    sum_metrics(g, &sum);
+    gateway_sum_metrics(g, &sum);
     report_begin(&r, out, format, "Sallyport");
     status_process(g, &r);
+    gateway_report_attention(g, &sum, &r);
+    status_reasons("refused_connections", sum.refused, &r);
+    status_reasons("would_refuse_connections", sum.would_refuse, &r);
+    status_responses(&sum, &r);
     status_reload(g, &r);
     if (s != NULL) {
         status_listeners(g, s, &r);
@@ -362,157 +393,7 @@ status_write(const struct gateway *g, enum report_format format, FILE *out)
     status_names(g, &r);
     gateway_deny_report(g, &r);
     status_traffic(&sum, &r);
-    status_refusals(&sum, &r);
     report_end(&r);
-}
-
-/* ---- metrics ------------------------------------------------------------------------------- */
-
-static void
-metric_head(FILE *out, const char *name, const char *type, const char *help)
-{
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void
-metric_one(FILE *out, const char *name, const char *type, const char *help, int64_t value)
-{
-    metric_head(out, name, type, help);
-    fprintf(out, "%s %lld\n", name, (long long)value);
-}
-
-/* The text format's escapes: backslash, quote and newline. */
-static void
-metric_label(FILE *out, struct str s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '\\' || s.ptr[i] == '"')
-            fputc('\\', out);
-        fputc(s.ptr[i] == '\n' ? ' ' : s.ptr[i], out);
-    }
-}
-
-static void
-metrics_control(const struct gateway *g, FILE *out)
-{
-    const struct reload *reload = &g->reload;
-
-    metric_one(out, "sallyport_ready", "gauge", "1 while requests are served",
-               g->phase == GATEWAY_SERVING);
-    metric_one(out, "sallyport_start_time_seconds", "gauge", "Start of the process",
-               g->started_wall_s);
-    metric_one(out, "sallyport_generation", "gauge", "Generation of the configuration in use",
-               (int64_t)reload->generation);
-    metric_one(out, "sallyport_reloads_total", "counter", "Generations that came into use",
-               (int64_t)reload->loaded_count);
-    metric_one(out, "sallyport_reload_failures_total", "counter",
-               "Reloads that were refused because of errors", (int64_t)reload->refused_count);
-    metric_one(out, "sallyport_deny_entries", "gauge", "Entries on the deny list",
-               (int64_t)gateway_deny_count(g));
-    metric_one(out, "sallyport_last_reload_success", "gauge",
-               "1 when the newest reload was not refused",
-               reload->ended_wall_s == 0 || reload->was_loaded);
-    metric_one(out, "sallyport_log_lines_dropped_total", "counter",
-               "Log lines that could not be written in time", (int64_t)log_writer_dropped(g->logs));
-}
-
-static void
-metrics_certificates(const struct snapshot *s, FILE *out)
-{
-    static const char name[] = "sallyport_server_certificate_not_after_seconds";
-
-    metric_head(out, name, "gauge", "End of the first server certificate to expire");
-    for (size_t i = 0; i < s->site->listener_count; i++) {
-        const struct site_listener *l = &s->site->listeners[i];
-
-        fprintf(out, "%s{listener=\"", name);
-        metric_label(out, l->name);
-        fprintf(out, "\"} %lld\n",
-                (long long)tls_server_not_after(s->tls_servers[l->policies[0].tls_index]));
-    }
-}
-
-/* Lists of one issuer in one file, so that each has a series of its own. */
-static size_t
-list_part(const struct trust *t, size_t list)
-{
-    const struct crl_info *info = crl_info(trust_crl(t, list));
-    size_t part = 1;
-
-    for (size_t i = 0; i < list; i++) {
-        const struct crl_info *other = crl_info(trust_crl(t, i));
-
-        part += str_eq(other->file, info->file) && str_eq(other->issuer_text, info->issuer_text);
-    }
-    return part;
-}
-
-static void
-metric_list(FILE *out, const char *name, const struct trust *t, size_t list, int64_t value)
-{
-    const struct crl_info *info = crl_info(trust_crl(t, list));
-
-    fprintf(out, "%s{trust_store=\"", name);
-    metric_label(out, str_from(trust_name(t)));
-    fputs("\",issuer=\"", out);
-    metric_label(out, info->issuer_text);
-    fputs("\",file=\"", out);
-    metric_label(out, info->file);
-    fprintf(out, "\",part=\"%zu\"} %lld\n", list_part(t, list), (long long)value);
-}
-
-/* is_entries: how many; otherwise the seconds left at now_s. A complete list under a delta has no
- * end of its own. */
-static void
-metrics_lists(const struct snapshot *s, bool is_entries, int64_t now_s, FILE *out)
-{
-    const char *name =
-        is_entries ? "sallyport_crl_entries" : "sallyport_crl_seconds_to_next_update";
-
-    metric_head(out, name, "gauge",
-                is_entries ? "Serial numbers on a loaded revocation list"
-                           : "Until a loaded revocation list should be replaced");
-    for (size_t i = 0; i < s->trust_count; i++) {
-        for (size_t j = 0; j < trust_crl_count(s->trusts[i]); j++) {
-            const struct trust *t = s->trusts[i];
-            const struct crl_info *info = crl_info(trust_crl(t, j));
-
-            if (is_entries)
-                metric_list(out, name, t, j, (int64_t)info->entry_count);
-            else if (info->next_update_s != INT64_MAX && trust_crl_is_newest(t, j))
-                metric_list(out, name, t, j, info->next_update_s - now_s);
-        }
-    }
-}
-
-#define FETCH_ERRORS "sallyport_crl_fetch_errors_total"
-
-static void
-on_error_count(void *arg, const struct supply_state *s)
-{
-    FILE *out = arg;
-
-    fputs(FETCH_ERRORS "{source=\"", out);
-    metric_label(out, str_from(s->url));
-    fprintf(out, "\"} %llu\n", (unsigned long long)s->error_count);
-}
-
-static void
-metrics_write(const struct gateway *g, FILE *out)
-{
-    int64_t now_s = clock_wall_s(loop_now(g->loop));
-    struct metrics sum;
-
-    sum_metrics(g, &sum);
-    metrics_render(&sum, out);
-    metrics_control(g, out);
-    if (g->current == NULL)
-        return;
-    metrics_certificates(g->current->snapshot, out);
-    metrics_lists(g->current->snapshot, true, now_s, out);
-    metrics_lists(g->current->snapshot, false, now_s, out);
-    metric_head(out, FETCH_ERRORS, "counter", "Fetches of a list that brought no good one");
-    supply_each(g->supply, on_error_count, out);
 }
 
 /* ---- paths --------------------------------------------------------------------------------- */
@@ -532,7 +413,7 @@ status_get(void *arg, struct str path, FILE *out, const char **ret_type)
     }
     if (str_eq(path, STR("/metrics"))) {
         *ret_type = "text/plain; version=0.0.4; charset=utf-8";
-        metrics_write(g, out);
+        gateway_write_metrics(g, out);
         return 200;
     }
     if (str_eq(path, STR("/status"))) {

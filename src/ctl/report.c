@@ -5,10 +5,13 @@
  */
 #include "ctl/report.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/clock.h"
+
+enum { NARROW_COLUMNS_MAX = 3, NARROW_WIDTH = 26, LABEL_WIDTH = 30 };
 
 static const char page_head[] =
     "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -21,18 +24,22 @@ static const char page_head[] =
     "th,td{text-align:left;vertical-align:top;padding:.3em 1em .3em 0;"
     "border-bottom:1px solid #d8dee6;overflow-wrap:anywhere}"
     "th{font-weight:600;color:#51606f;white-space:nowrap}"
+    ".attention tr:not(.none) td{background:#fdecd2;color:#5b3a00;padding-left:.5em}"
     "@media(prefers-color-scheme:dark){body{color:#d7dee6;background:#14191f}"
-    "th{color:#93a1b0}th,td{border-color:#2c3640}}"
+    "th{color:#93a1b0}th,td{border-color:#2c3640}"
+    ".attention tr:not(.none) td{background:#4a3310;color:#ffdfae}}"
     "</style></head><body><h1>%s</h1>\n";
 
-/* The length of the UTF-8 sequence at the start of s, 0 when there is none (RFC 3629 4). */
-static size_t
-utf8_len(struct str s)
+/* RFC 3629 4 */
+size_t
+report_utf8_len(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
-    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
     unsigned low = 0x80, high = 0xbf;
 
+    if (len == 1)
+        return 1;
     if (p[0] < 0xc2 || p[0] > 0xf4 || s.len < len)
         return 0;
     if (p[0] == 0xe0)
@@ -67,11 +74,7 @@ json_step(FILE *out, struct str s)
         fprintf(out, "\\u%04x", c);
         return 1;
     }
-    if (c < 0x80) {
-        fputc(c, out);
-        return 1;
-    }
-    len = utf8_len(s);
+    len = report_utf8_len(s);
     if (len == 0) {
         fputs("\\ufffd", out);
         return 1;
@@ -104,25 +107,48 @@ html_text(FILE *out, struct str s)
     }
 }
 
-static void
+/* Returns how wide it is. */
+static size_t
 plain_text(FILE *out, struct str s)
 {
+    size_t width = 0;
+
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
 
-        if (c < 0x20 || c == 0x7f)
+        if (c < 0x20 || c == 0x7f) {
             fprintf(out, "\\x%02x", c);
-        else
+            width += strlen("\\x00");
+        } else {
             fputc(c, out);
+            width += (c & 0xc0) != 0x80;
+        }
     }
+    return width;
 }
 
-/* "last_reload" reads "last reload" to people. */
-static void
+/* "last_reload" reads "last reload" to people, "age_seconds" reads "age", "seconds_to_next_update"
+ * reads "to next update". */
+static size_t
 label(FILE *out, const char *key)
 {
-    for (; *key != '\0'; key++)
-        fputc(*key == '_' ? ' ' : *key, out);
+    struct str rest = str_from(key);
+
+    if (str_ends(rest, STR("_seconds")))
+        rest.len -= strlen("_seconds");
+    else if (str_ends(rest, STR("_ms")))
+        rest.len -= strlen("_ms");
+    else if (str_starts(rest, STR("seconds_")))
+        rest = str_sub(rest, strlen("seconds_"), rest.len);
+    for (size_t i = 0; i < rest.len; i++)
+        fputc(rest.ptr[i] == '_' ? ' ' : rest.ptr[i], out);
+    return rest.len;
+}
+
+static void
+pad(FILE *out, size_t width, size_t wanted)
+{
+    fprintf(out, "%*s", (int)(width < wanted ? wanted - width + 2 : 2), "");
 }
 
 void
@@ -146,6 +172,8 @@ row_end(struct report *r)
         fputc('}', r->out);
     else if (r->format == REPORT_HTML)
         fputs("</tr>\n", r->out);
+    else if (r->is_narrow)
+        fputc('\n', r->out);
     r->has_row = false;
 }
 
@@ -155,6 +183,10 @@ section_end(struct report *r)
     if (r->section == REPORT_IDLE)
         return;
     row_end(r);
+    if (r->section == REPORT_IN_TABLE && !r->has_value && r->format == REPORT_HTML)
+        fprintf(r->out, "<tr class=\"none\"><td colspan=\"%zu\">none</td></tr>\n", r->columns);
+    else if (r->section == REPORT_IN_TABLE && !r->has_value && r->format == REPORT_TEXT)
+        fputs("  none\n", r->out);
     if (r->format == REPORT_JSON)
         fputc(r->section == REPORT_IN_TABLE ? ']' : '}', r->out);
     else if (r->format == REPORT_HTML)
@@ -173,7 +205,7 @@ section_begin(struct report *r, const char *key)
     } else if (r->format == REPORT_HTML) {
         fputs("<h2>", r->out);
         label(r->out, key);
-        fputs("</h2>\n<table>", r->out);
+        fprintf(r->out, "</h2>\n<table class=\"%s\">", key);
     } else {
         fputc('\n', r->out);
         label(r->out, key);
@@ -181,6 +213,7 @@ section_begin(struct report *r, const char *key)
     }
     r->has_section = true;
     r->has_value = false;
+    r->is_narrow = false;
 }
 
 void
@@ -192,22 +225,44 @@ report_facts(struct report *r, const char *key)
         fputc('{', r->out);
 }
 
+static void
+html_heads(FILE *out, const char *const *columns, size_t count)
+{
+    fputs("<tr>", out);
+    for (size_t i = 0; i < count; i++) {
+        fputs("<th>", out);
+        label(out, columns[i]);
+        fputs("</th>", out);
+    }
+    fputs("</tr>\n", out);
+}
+
+/* Of tables whose columns do not speak for themselves. */
+static void
+text_heads(FILE *out, const char *const *columns, size_t count)
+{
+    size_t width = NARROW_WIDTH;
+
+    for (size_t i = 0; i < count; i++) {
+        pad(out, width, NARROW_WIDTH);
+        width = label(out, columns[i]);
+    }
+    fputc('\n', out);
+}
+
 void
 report_table(struct report *r, const char *key, const char *const *columns, size_t count)
 {
     section_begin(r, key);
     r->section = REPORT_IN_TABLE;
+    r->is_narrow = r->format == REPORT_TEXT && count <= NARROW_COLUMNS_MAX;
+    r->columns = count;
     if (r->format == REPORT_JSON)
         fputc('[', r->out);
-    if (r->format != REPORT_HTML)
-        return;
-    fputs("<tr>", r->out);
-    for (size_t i = 0; i < count; i++) {
-        fputs("<th>", r->out);
-        label(r->out, columns[i]);
-        fputs("</th>", r->out);
-    }
-    fputs("</tr>\n", r->out);
+    if (r->format == REPORT_HTML)
+        html_heads(r->out, columns, count);
+    else if (r->is_narrow && count == NARROW_COLUMNS_MAX)
+        text_heads(r->out, columns, count);
 }
 
 void
@@ -221,8 +276,8 @@ report_row(struct report *r)
         fputs(is_first ? "{" : ",{", r->out);
     else if (r->format == REPORT_HTML)
         fputs("<tr>", r->out);
-    else
-        fputs(is_first ? "" : "\n", r->out);
+    else if (!is_first && !r->is_narrow)
+        fputc('\n', r->out);
     r->has_row = true;
     r->has_value = false;
 }
@@ -252,10 +307,11 @@ value_begin(struct report *r, const char *key)
         fputs("</th><td>", r->out);
     } else if (r->format == REPORT_HTML) {
         fputs("<td>", r->out);
+    } else if (r->is_narrow) {
+        pad(r->out, r->has_value ? r->width : NARROW_WIDTH, NARROW_WIDTH);
     } else {
         fputs("  ", r->out);
-        label(r->out, key);
-        fprintf(r->out, "%*s", (int)(strlen(key) < 32 ? 32 - strlen(key) : 1), "");
+        pad(r->out, label(r->out, key), LABEL_WIDTH);
     }
     r->has_value = true;
 }
@@ -265,7 +321,7 @@ value_end(struct report *r)
 {
     if (r->format == REPORT_HTML)
         fputs(r->section == REPORT_IN_FACTS ? "</td></tr>\n" : "</td>", r->out);
-    else if (r->format == REPORT_TEXT)
+    else if (r->format == REPORT_TEXT && !r->is_narrow)
         fputc('\n', r->out);
 }
 
@@ -278,16 +334,57 @@ report_str(struct report *r, const char *key, struct str value)
     else if (r->format == REPORT_HTML)
         html_text(r->out, value);
     else
-        plain_text(r->out, value);
+        r->width = plain_text(r->out, value);
     value_end(r);
 }
 
 void
 report_int(struct report *r, const char *key, int64_t value)
 {
+    int width;
+
     value_begin(r, key);
-    fprintf(r->out, "%lld", (long long)value);
+    width = fprintf(r->out, "%" PRId64, value);
+    r->width = width > 0 ? (size_t)width : 0;
     value_end(r);
+}
+
+void
+report_format_span(char dst[REPORT_SPAN_MAX], int64_t seconds)
+{
+    const char *sign = seconds < 0 ? "-" : "";
+    uint64_t s = seconds < 0 ? 0 - (uint64_t)seconds : (uint64_t)seconds;
+
+    if (s >= 86400)
+        snprintf(dst, REPORT_SPAN_MAX, "%s%" PRIu64 "d %" PRIu64 "h", sign, s / 86400,
+                 s / 3600 % 24);
+    else if (s >= 3600)
+        snprintf(dst, REPORT_SPAN_MAX, "%s%" PRIu64 "h %" PRIu64 "m", sign, s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(dst, REPORT_SPAN_MAX, "%s%" PRIu64 "m %" PRIu64 "s", sign, s / 60, s % 60);
+    else
+        snprintf(dst, REPORT_SPAN_MAX, "%s%" PRIu64 "s", sign, s);
+}
+
+void
+report_seconds(struct report *r, const char *key, int64_t seconds)
+{
+    char text[REPORT_SPAN_MAX];
+
+    report_format_span(text, seconds);
+    if (r->format == REPORT_JSON)
+        report_int(r, key, seconds);
+    else
+        report_str(r, key, str_from(text));
+}
+
+void
+report_ms(struct report *r, const char *key, int64_t ms)
+{
+    if (r->format == REPORT_JSON)
+        report_int(r, key, ms);
+    else
+        report_seconds(r, key, ms / 1000);
 }
 
 void
@@ -298,6 +395,7 @@ report_bool(struct report *r, const char *key, bool value)
         fputs(value ? "true" : "false", r->out);
     else
         fputs(value ? "yes" : "no", r->out);
+    r->width = strlen(value ? "yes" : "no");
     value_end(r);
 }
 
@@ -313,5 +411,6 @@ report_time(struct report *r, const char *key, int64_t wall_s)
     }
     value_begin(r, key);
     fputs(r->format == REPORT_JSON ? "null" : "-", r->out);
+    r->width = strlen("-");
     value_end(r);
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The Markdown files are true where a machine can tell: links lead somewhere, a YAML block after
-# `<!-- example: FILE -->` is that file without its first comment, and `make help` knows every
-# target that users are promised.
+# `<!-- example: FILE -->` is that file without its first comment, the program has every figure
+# that they name, and `make help` knows every target that users are promised.
 set -u
 
 TARGETS='run test demo-pki bench asan tsan fuzz cover tidy format install help'
@@ -50,6 +50,15 @@ while read -r file example; do
     [ "$block" = "$body" ] || report "$file:1: its block is not $example as it stands"
 done <<EOF
 $marks
+EOF
+
+# shellcheck disable=SC2086
+figures=$(grep -ano 'sallyport_[a-z_]*[a-z]' $documents /dev/null)
+while IFS=: read -r file line name; do
+    [ -n "$name" ] || continue
+    grep -rqw "$name" src || report "$file:$line: the program has no figure $name"
+done <<EOF
+$figures
 EOF
 
 if [ -f Makefile ]; then

@@ -90,6 +90,7 @@ plant words 'typedef' src/base/a.h 'typedef struct a a;'
 plant units 'has no tests/unit' src/base/b.c ''
 plant format 'not as clang-format' src/base/a.c 'int x( int a );'
 plant docs 'leads nowhere' README.md '[x](nowhere.md)'
+plant docs 'has no figure sallyport_odd_total' README.md 'Watch sallyport_odd_total.'
 plant reasons 'no test names' src/cert/reason.def \
     'X(ODD, "ClientCertOdd", "ClientCertOdd", 42, "odd")'
 # shellcheck disable=SC2016 # the planted script is at fault, not this one

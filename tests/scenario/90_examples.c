@@ -113,7 +113,6 @@ static const struct example examples[] = {
     {.file = "crl/README.md",
      .first = "curl -fsS -o partners.crl.pem.new",
      .edit = "s,https://ca.example/partners.crl.pem,file://$PWD/ca.crl.pem,",
-     .output = "generation",
      .after = "cmp ca.crl.pem crl/partners.crl.pem"},
     {.file = "deploy/README.md",
      .first = "make",
