@@ -113,7 +113,6 @@ struct config_attributes {
     struct forward_override overrides[10];
     size_t override_count;
     struct config_pos pos;
-    struct config_pos preserves_host_pos; /* line 0: not in the file */
     struct config_pos has_http2_pos;
 };
 

@@ -145,28 +145,25 @@ check_mutual(struct check *c, struct config_mutual *m)
 
 /* ---- rules ---- */
 
-static struct config_target_group *
-find_group(struct check *c, const struct config_forward *f, uint32_t *ret_index)
+static void
+find_group(struct check *c, struct config_forward *f)
 {
     struct config *config = c->config;
 
     for (size_t i = 0; i < config->target_group_count; i++) {
         if (strcmp(config->target_groups[i].name, f->target_group) == 0) {
-            *ret_index = (uint32_t)i;
+            f->index = (uint32_t)i;
             c->group_used[i] = true;
-            return &config->target_groups[i];
+            return;
         }
     }
     check_error(c, f->pos, "no target group is called \"%.64s\"", f->target_group);
-    return NULL;
 }
 
 static void
-check_group(struct check *c, const struct config_listener *l, struct config_action *action,
-            size_t index)
+check_group(struct check *c, struct config_action *action, size_t index)
 {
     struct config_forward *f = &action->forward[index];
-    const struct config_target_group *group;
 
     if (f->target_group == NULL)
         return;
@@ -174,16 +171,11 @@ check_group(struct check *c, const struct config_listener *l, struct config_acti
         if (action->forward[i].target_group != NULL &&
             strcmp(action->forward[i].target_group, f->target_group) == 0)
             check_error(c, f->pos, "\"%s\" stands here twice", f->target_group);
-    group = find_group(c, f, &f->index);
-    if (group != NULL && l->attributes.preserves_host && group->host_header != NULL)
-        check_error(c, l->attributes.preserves_host_pos,
-                    "routing.http.preserve_host_header.enabled is true, but target group \"%s\" "
-                    "sets host_header",
-                    group->name);
+    find_group(c, f);
 }
 
 static void
-check_action(struct check *c, const struct config_listener *l, struct config_action *action)
+check_action(struct check *c, struct config_action *action)
 {
     int64_t weights = 0;
 
@@ -191,7 +183,7 @@ check_action(struct check *c, const struct config_listener *l, struct config_act
         return;
     for (size_t i = 0; i < action->forward_count; i++) {
         weights += action->forward[i].weight;
-        check_group(c, l, action, i);
+        check_group(c, action, i);
     }
     if (action->forward_count > 0 && weights == 0)
         check_error(c, action->pos, "every weight is 0, so no request could be forwarded");
@@ -219,7 +211,7 @@ check_rule(struct check *c, struct config_listener *l, struct config_rule *rule)
                     "verify or optional");
     if (rule->when.vpc_endpoint.count > 0 && l->proxy.mode == CONFIG_PROXY_OFF)
         check_warn(c, rule->pos, "vpc_endpoint never holds without proxy_protocol");
-    check_action(c, l, &rule->action);
+    check_action(c, &rule->action);
 }
 
 static int
@@ -349,7 +341,7 @@ check_host(struct check *c, struct config_listener *l, size_t listener, size_t i
     view = config_host_view(l, h);
     snprintf(c->where, sizeof(c->where), "%s.default_action", c->scope);
     if (has_own_action)
-        check_action(c, &view, &h->default_action);
+        check_action(c, &h->default_action);
     if (has_own_rules)
         check_rules(c, &view);
 }
@@ -417,7 +409,7 @@ check_listener(struct check *c, size_t index)
     snprintf(c->where, sizeof(c->where), "listeners[%zu].mutual_authentication", index);
     check_mutual(c, &l->mutual);
     snprintf(c->where, sizeof(c->where), "listeners[%zu].default_action", index);
-    check_action(c, l, &l->default_action);
+    check_action(c, &l->default_action);
     check_rules(c, l);
     for (size_t i = 0; i < l->host_count; i++)
         check_host(c, l, index, i);

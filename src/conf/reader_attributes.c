@@ -83,8 +83,6 @@ read_switch(struct reader *r, const struct attribute *a, const struct yaml_node 
         return;
     if (value_bool(node->text, field) != 0)
         reader_expected(r, node, "true or false");
-    if (field == &dst->preserves_host)
-        dst->preserves_host_pos = reader_pos(node);
     if (field == &dst->has_http2)
         dst->has_http2_pos = reader_pos(node);
 }

@@ -144,6 +144,7 @@ copy_forward(struct arena *arena, const struct config_attributes *from, struct f
 
     to->xff_mode = (enum xff_mode)from->xff_mode;
     to->xff_client_port = from->xff_client_port;
+    to->host_as_alb = !from->preserves_host;
     to->sends_tls_headers = from->sends_tls_headers;
     to->sends_server = from->sends_server;
     copy_names(arena, &from->names, to);

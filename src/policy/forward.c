@@ -293,6 +293,36 @@ put_framing(struct head_writer *w, enum http_framing framing, uint64_t content_l
     }
 }
 
+/* "Host header preservation" of Application Load Balancers, when it is off. */
+static void
+put_host_as_alb(struct head_writer *w, struct str authority, struct str port)
+{
+    bool is_default = str_eq(port, STR("443")) || str_eq(port, STR("80"));
+    ptrdiff_t colon = str_rchr(authority, ':');
+    bool has_port = colon >= 0 && str_chr(str_sub(authority, (size_t)colon, SIZE_MAX), ']') < 0;
+
+    if (has_port && is_default && str_eq(str_sub(authority, (size_t)colon + 1, SIZE_MAX), port))
+        authority = str_sub(authority, 0, (size_t)colon);
+    head_put(w, authority);
+    if (!has_port && !is_default && authority.len > 0) {
+        head_put(w, STR(":"));
+        head_put(w, port);
+    }
+}
+
+static void
+put_host(struct head_writer *w, const struct forward_request *f)
+{
+    head_put(w, STR("Host: "));
+    if (f->host.len > 0)
+        head_put(w, f->host);
+    else if (f->settings->host_as_alb)
+        put_host_as_alb(w, f->req->authority, f->conn->listener_port);
+    else
+        head_put(w, f->req->authority);
+    head_put(w, STR("\r\n"));
+}
+
 static int
 write_head(const struct forward_request *f, struct str trace_id, struct buf *out)
 {
@@ -305,7 +335,7 @@ write_head(const struct forward_request *f, struct str trace_id, struct buf *out
     head_put_field(&w, STR("X-Forwarded-Proto"), c->proto);
     head_put_field(&w, STR("X-Forwarded-Port"), c->listener_port);
     head_put(&w, c->identity_block);
-    head_put_field(&w, STR("Host"), f->host.len > 0 ? f->host : f->req->authority);
+    put_host(&w, f);
     head_put_field(&w, STR("X-Amzn-Trace-Id"), trace_id);
     put_client_fields(&w, f->req);
     put_framing(&w, f->framing, f->req->content_length);

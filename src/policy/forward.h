@@ -34,6 +34,7 @@ struct forward_override {
 struct forward_settings {
     enum xff_mode xff_mode;
     bool xff_client_port;
+    bool host_as_alb;       /* Host without its port on 80 and 443, with the listener's elsewhere */
     bool sends_tls_headers; /* x-amzn-tls-version and -cipher-suite */
     bool sends_server;      /* Server: awselb/2.0 on the gateway's own answers */
     unsigned handover;      /* more identity headers: bits of enum handover_header */

@@ -254,7 +254,8 @@ attributes_are_read(void **state)
     assert_str_equal(a->overrides[0].name, STR("X-Frame-Options"));
     assert_str_equal(a->overrides[0].value, STR("DENY"));
     assert_true(a->sends_server && a->has_http2);
-    assert_false(a->sends_tls_headers || a->xff_client_port || a->preserves_host);
+    assert_false(a->sends_tls_headers || a->xff_client_port);
+    assert_true(a->preserves_host);
     done(&f);
 }
 

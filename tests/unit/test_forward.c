@@ -206,6 +206,51 @@ host_is_the_canonical_authority_or_the_configured_one(void **state)
                   "Host: abc123.execute-api.us-east-1.amazonaws.com\r\n" TRACE "\r\n");
 }
 
+static void
+host_can_be_what_an_alb_makes_of_it(void **state)
+{
+    static const struct {
+        const char *port;
+        const char *sent;
+        const char *want;
+    } cases[] = {
+        {"443", "h.test", "h.test"},
+        {"443", "H.test:443", "h.test"},
+        {"443", "h.test:8443", "h.test:8443"},
+        {"80", "h.test:80", "h.test"},
+        {"8080", "h.test", "h.test:8080"},
+        {"8080", "h.test:8080", "h.test:8080"},
+        {"8080", "h.test:443", "h.test:443"},
+        {"443", "[::1]:443", "[::1]"},
+        {"443", "[::1]", "[::1]"},
+        {"8080", "[2001:db8::1]", "[2001:db8::1]:8080"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * array_len(cases); i++) {
+        struct run *r = run_new();
+        struct forward_settings settings = *r->f.settings;
+        struct forward_conn conn = plain_conn;
+        size_t n = i / 2;
+        char head[128];
+        char want[512];
+
+        settings.host_as_alb = true;
+        conn.listener_port = str_from(cases[n].port);
+        r->f.settings = &settings;
+        r->f.conn = &conn;
+        if (i % 2 == 1)
+            r->f.host = STR("named.test");
+        (void)snprintf(head, sizeof(head), "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", cases[n].sent);
+        (void)snprintf(want, sizeof(want),
+                       "GET / HTTP/1.1\r\n" XFF
+                       "X-Forwarded-Proto: https\r\nX-Forwarded-Port: %s\r\nHost: %s\r\n" TRACE
+                       "\r\n",
+                       cases[n].port, i % 2 == 1 ? "named.test" : cases[n].want);
+        check_forward(r, head, want);
+    }
+}
+
 /* ---- X-Forwarded-For ---- */
 
 struct xff_case {
@@ -666,6 +711,7 @@ main(void)
         cmocka_unit_test(withheld_fields_stay_back_even_when_hygiene_did_not_mark_them),
         cmocka_unit_test(absolute_form_goes_out_as_origin_form),
         cmocka_unit_test(host_is_the_canonical_authority_or_the_configured_one),
+        cmocka_unit_test(host_can_be_what_an_alb_makes_of_it),
         cmocka_unit_test(forwarded_for_follows_the_mode),
         cmocka_unit_test(more_than_thirty_addresses_are_refused),
         cmocka_unit_test(trace_id_is_made_or_carried_on),
