@@ -343,6 +343,17 @@ answer_sink(struct em_conn *c)
     em_answer(c, 200, NULL, str_make(body, (size_t)n));
 }
 
+/* The beginning of the body goes out with the head: a short answer is one segment. */
+static void
+stream_begin(struct em_conn *c, uint64_t len)
+{
+    size_t first = len < EM_FIRST_BYTES ? (size_t)len : (size_t)EM_FIRST_BYTES;
+
+    bytes_add(&c->out, c->worker->shared->pattern, first);
+    c->stream_at = first;
+    c->stream_left = len - first;
+}
+
 void
 em_request_end(struct em_conn *c)
 {
@@ -360,8 +371,7 @@ em_request_end(struct em_conn *c)
         break;
     case EM_BYTES:
         em_answer_head(c, 200, NULL, "application/octet-stream", r->stream_bytes);
-        c->stream_left = r->is_head ? 0 : r->stream_bytes;
-        c->stream_at = 0;
+        stream_begin(c, r->is_head ? 0 : r->stream_bytes);
         break;
     case EM_NOT_ROUTED:
     case EM_DONE:

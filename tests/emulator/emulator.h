@@ -24,6 +24,7 @@ enum {
     EM_BODY_ROOM = 65536, /* behind the head, for a body that does not fit there */
     EM_HEAD_MAX = 262144,
     EM_OUT_KEEP = 65536,       /* a larger output buffer is given back */
+    EM_FIRST_BYTES = 8192,     /* of it, sent with the head */
     EM_PATTERN_BYTES = 65536,  /* body of /bytes/N, a multiple of the alphabet's 64 */
     EM_PAYLOAD_MAX = 10485760, /* API Gateway's payload limit */
     EM_TRAILERS_MAX = 16384,
