@@ -157,6 +157,14 @@ arena_str(struct arena *a, struct str s)
 }
 
 struct str
+arena_u64(struct arena *a, uint64_t n)
+{
+    char digits[STR_U64_MAX];
+
+    return arena_str(a, str_make(digits, str_u64(digits, n)));
+}
+
+struct str
 arena_printf(struct arena *a, const char *fmt, ...)
 {
     va_list args;

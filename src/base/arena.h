@@ -42,7 +42,9 @@ void *arena_alloc(struct arena *a, size_t n) GW_MUST_USE;
 void *arena_calloc(struct arena *a, size_t count, size_t size) GW_MUST_USE;
 /* A copy of s with a NUL after it (not counted). {NULL,0} at the cap. */
 struct str arena_str(struct arena *a, struct str s);
-/* printf into the arena. {NULL,0} at the cap. */
+/* n in decimal, as arena_str. */
+struct str arena_u64(struct arena *a, uint64_t n);
+/* printf into the arena. {NULL,0} at the cap. Not for what runs with every request. */
 struct str arena_printf(struct arena *a, const char *fmt, ...) GW_PRINTF(2, 3);
 /* run(arg) at reset and done. False at the cap: then run has been called already. */
 bool arena_cleanup_add(struct arena *a, void (*run)(void *arg), void *arg) GW_MUST_USE;

@@ -133,7 +133,7 @@ enum {
     POOL_KEPT_STREAMS = 256,
     POOL_KEPT_IO_BLOCKS = 64,
     POOL_KEPT_HEAD_BLOCKS = 4,
-    UPSTREAM_IDLE_MAX = 256,       /* kept connections per worker and target group */
+    UPSTREAM_IDLE_MAX = 1024,      /* kept connections per worker and target group */
     UPSTREAM_CONNS_MAX = 8192,     /* open connections per worker and target group */
     UPSTREAM_ATTEMPTS_MAX = 3,     /* addresses tried for one request when connecting fails */
     REFUSAL_LINES_PER_SECOND = 20, /* diagnostic lines about refused connections, per worker */

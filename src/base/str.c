@@ -172,6 +172,20 @@ hex_encode(char *dst, const uint8_t *src, size_t n, const char *digits)
     }
 }
 
+size_t
+str_u64(char dst[STR_U64_MAX], uint64_t n)
+{
+    char digits[STR_U64_MAX];
+    size_t first = sizeof(digits);
+
+    do {
+        digits[--first] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(dst, digits + first, sizeof(digits) - first);
+    return sizeof(digits) - first;
+}
+
 void
 str_hex_upper(char *dst, const uint8_t *src, size_t n)
 {

@@ -69,6 +69,10 @@ bool str_split_next(struct str *rest, char sep, bool *done, struct str *ret_piec
 int str_parse_u64(struct str s, uint64_t max, uint64_t *ret) GW_MUST_USE;
 int str_parse_hex_u64(struct str s, uint64_t max, uint64_t *ret) GW_MUST_USE;
 
+/* Decimal digits of n into dst, no NUL; their number. */
+#define STR_U64_MAX 20
+size_t str_u64(char dst[STR_U64_MAX], uint64_t n);
+
 /* Upper- or lower-case hex of n bytes into dst (2n characters, no NUL). */
 void str_hex_upper(char *dst, const uint8_t *src, size_t n);
 void str_hex_lower(char *dst, const uint8_t *src, size_t n);

@@ -72,11 +72,14 @@ static const struct str identity_client_words[] = {
     STR_INIT("sha256"), STR_INIT("sha1"),      STR_INIT("spiffe"),
 };
 
+/* Runs for every field of every message: a prefix is mostly ruled out by its first byte. */
 static bool
 begins_with_any(struct str name, const struct str *prefixes, size_t count)
 {
+    char first = name.len > 0 ? fold(name.ptr[0]) : '\0';
+
     for (size_t i = 0; i < count; i++) {
-        if (name_begins(name, prefixes[i]))
+        if (prefixes[i].ptr[0] == first && name_begins(name, prefixes[i]))
             return true;
     }
     return false;
@@ -94,7 +97,7 @@ is_client_word(struct str rest)
     return false;
 }
 
-/* Runs for every field of every message: most leave at the first letter. */
+/* Most leave at the first letter. */
 static bool
 is_well_known_identity(struct str name)
 {
@@ -116,16 +119,20 @@ is_well_known_identity(struct str name)
     }
 }
 
-bool
-hygiene_is_identity_name(const struct hygiene_names *names, struct str name)
+static bool
+is_renamed(const struct hygiene_names *names, struct str name)
 {
-    if (is_well_known_identity(name))
-        return true;
     for (size_t i = 0; names != NULL && i < names->renamed_count; i++) {
         if (name_is(name, names->renamed[i]))
             return true;
     }
     return false;
+}
+
+bool
+hygiene_is_identity_name(const struct hygiene_names *names, struct str name)
+{
+    return is_well_known_identity(name) || is_renamed(names, name);
 }
 
 /* Fields whose loss would change what a request means or who sent it. */
@@ -229,8 +236,12 @@ static void
 mark_identity(const struct hygiene_names *names, struct http_headers *headers, uint32_t *count)
 {
     for (uint32_t i = 0; i < headers->count; i++) {
-        if (hygiene_is_identity_name(names, headers->fields[i].name))
-            drop(&headers->fields[i], count);
+        struct http_header *field = &headers->fields[i];
+        bool may_be_well_known = field->token == HEADER_OTHER; /* no token is one */
+
+        if ((may_be_well_known && is_well_known_identity(field->name)) ||
+            is_renamed(names, field->name))
+            drop(field, count);
     }
 }
 

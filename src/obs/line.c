@@ -81,14 +81,9 @@ line_put(struct line *l, struct str s)
 void
 line_put_u64(struct line *l, uint64_t n)
 {
-    char digits[20];
-    size_t first = sizeof(digits);
+    char digits[STR_U64_MAX];
 
-    do {
-        digits[--first] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    line_put(l, str_make(digits + first, sizeof(digits) - first));
+    line_put(l, str_make(digits, str_u64(digits, n)));
 }
 
 /* ---- escaping ---- */

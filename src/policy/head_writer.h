@@ -79,14 +79,9 @@ head_put_field(struct head_writer *w, struct str name, struct str value)
 static inline void
 head_put_u64(struct head_writer *w, uint64_t n)
 {
-    char digits[20];
-    size_t first = sizeof(digits);
+    char digits[STR_U64_MAX];
 
-    do {
-        digits[--first] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    head_put(w, str_make(digits + first, sizeof(digits) - first));
+    head_put(w, str_make(digits, str_u64(digits, n)));
 }
 
 #endif

@@ -300,12 +300,6 @@ const struct tls_hooks conn_tls_hooks = {
 
 /* ---- after the handshake ------------------------------------------------------------------ */
 
-static struct str
-conn_number(struct conn *c, unsigned n)
-{
-    return arena_printf(&c->arena, "%u", n);
-}
-
 /* Passthrough: what the client presented, unjudged, as one header. */
 static int
 conn_passthrough(struct conn *c, struct forward_identity *f)
@@ -392,8 +386,8 @@ conn_render(struct conn *c, const struct site_listener *l)
         return GW_E_LIMIT;
     addr_format_ip(&c->client, ip);
     c->forward.client_ip = arena_str(&c->arena, str_from(ip));
-    c->forward.client_port = conn_number(c, addr_port(&c->client));
-    c->forward.listener_port = conn_number(c, c->listener_port);
+    c->forward.client_port = arena_u64(&c->arena, addr_port(&c->client));
+    c->forward.listener_port = arena_u64(&c->arena, c->listener_port);
     c->forward.proto = STR("https");
     c->forward_hash = forward_hash(&l->forward);
     if (conn_render_identity(c, l, &f) != 0 || c->arena.overflow) {

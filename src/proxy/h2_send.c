@@ -34,6 +34,14 @@ nv_make(struct str name, struct str value, uint8_t flags)
     };
 }
 
+/* Identifiers of one request, X-Amzn-RequestId and its like: in the table of HPACK they only push
+ * out what comes again. */
+static uint8_t
+index_flag(struct str name)
+{
+    return str_ends(name, STR("id")) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+}
+
 static bool
 is_connection_field(const struct http_header *h)
 {
@@ -67,7 +75,7 @@ length_text(struct stream *s, const struct http_resp *resp)
     if (resp->status == 204)
         return STR("");
     if (resp->framing == FRAMING_LENGTH)
-        return arena_printf(&s->arena, "%llu", (unsigned long long)resp->content_length);
+        return arena_u64(&s->arena, resp->content_length);
     return h == NULL ? STR("") : h->value;
 }
 
@@ -75,7 +83,7 @@ static int
 nva_build(struct stream *s, const struct http_resp *resp, nghttp2_nv **ret, size_t *ret_count)
 {
     nghttp2_nv *nva = arena_new_array(&s->arena, nghttp2_nv, resp->headers.count + 2);
-    struct str status = arena_printf(&s->arena, "%03d", resp->status);
+    struct str status = arena_u64(&s->arena, (uint64_t)resp->status);
     struct str length = length_text(s, resp);
     size_t n = 0;
 
@@ -85,6 +93,7 @@ nva_build(struct stream *s, const struct http_resp *resp, nghttp2_nv **ret, size
     for (uint32_t i = 0; i < resp->headers.count; i++) {
         const struct http_header *h = &resp->headers.fields[i];
         struct str name = h->name;
+        uint8_t flags = NGHTTP2_NV_FLAG_NONE;
 
         if (h->is_dropped || is_connection_field(h))
             continue;
@@ -96,9 +105,9 @@ nva_build(struct stream *s, const struct http_resp *resp, nghttp2_nv **ret, size
             return GW_E_NOSPACE;
         if (h->token == HEADER_OTHER)
             lower_in_place(name);
-        nva[n++] =
-            nv_make(name, h->value,
-                    h->token == HEADER_OTHER ? NGHTTP2_NV_FLAG_NONE : NGHTTP2_NV_FLAG_NO_COPY_NAME);
+        else
+            flags |= NGHTTP2_NV_FLAG_NO_COPY_NAME;
+        nva[n++] = nv_make(name, h->value, flags | index_flag(name));
     }
     if (length.len > 0)
         nva[n++] = nv_make(STR("content-length"), length, NGHTTP2_NV_FLAG_NO_COPY_NAME);

@@ -309,7 +309,6 @@ stream_has_no_body(const struct stream *s)
 static void
 stream_dispatch(struct stream *s, bool wants_new)
 {
-    char text[ADDR_TEXT_MAX];
     int r = upstream_acquire(s->upstream, s, wants_new, &s->uconn);
 
     s->attempts++;
@@ -320,8 +319,7 @@ stream_dispatch(struct stream *s, bool wants_new)
                       r == GW_E_SYS ? STREAM_END_CONNECT_FAILED : STREAM_END_NO_TARGET);
         return;
     }
-    addr_format(&s->uconn->addr, text);
-    s->target_text = arena_str(&s->arena, str_from(text));
+    s->target_text = arena_str(&s->arena, str_make(s->uconn->addr_text, s->uconn->addr_text_len));
     r = relay_request_head(s);
     if (r != 0) {
         stream_refuse(s, r == GW_E_LIMIT ? 463 : 431, STREAM_END_REFUSED);

@@ -152,6 +152,7 @@ uconn_connect(struct upstream *up, unsigned target_index, const struct addr *add
     u->upstream = up;
     u->target_index = target_index;
     u->addr = *addr;
+    u->addr_text_len = addr_format(addr, u->addr_text);
     u->state = UCONN_CONNECTING;
     u->deadline_ms = worker_now_ms(w) + UPSTREAM_CONNECT_TIMEOUT_MS;
     loop_task_init(&u->step_task, on_step_task, u);

@@ -44,6 +44,8 @@ struct uconn {
     int connect_errno; /* with UCONN_ERROR_CONNECT; 0 when not known */
     int fd;
     struct addr addr;
+    char addr_text[ADDR_TEXT_MAX]; /* "ip:port" */
+    size_t addr_text_len;
     struct loop_watch watch;
     struct loop_timer timer;
     struct loop_task step_task;

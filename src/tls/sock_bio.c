@@ -20,6 +20,14 @@ is_known_drained(const struct sock_bio *s)
     return s->was_short && s->wrote_since && !s->saw_closed;
 }
 
+bool
+sock_bio_is_drained(struct sock_bio *s)
+{
+    if (is_known_drained(s))
+        s->is_readable = false;
+    return !s->is_readable;
+}
+
 static int
 would_block_read(BIO *bio, struct sock_bio *s)
 {
@@ -37,7 +45,7 @@ on_read(BIO *bio, char *dst, int n)
     BIO_clear_retry_flags(bio);
     if (n <= 0)
         return 0;
-    if (!s->is_readable || is_known_drained(s))
+    if (sock_bio_is_drained(s))
         return would_block_read(bio, s);
     do {
         got = recv(s->fd, dst, (size_t)n, 0);

@@ -30,6 +30,8 @@ struct sock_bio {
 BIO_METHOD *sock_bio_method_new(void);
 /* *s is zeroed but for what this sets. NULL without memory. */
 BIO *sock_bio_new(const BIO_METHOD *method, struct sock_bio *s, int fd);
+/* Nothing can be read before the next edge. What libssl has buffered is not looked at. */
+bool sock_bio_is_drained(struct sock_bio *s);
 void sock_bio_on_ready(struct sock_bio *s, bool readable, bool writable, bool saw_closed);
 /* Sends what is held. 0, GW_E_WANT_WRITE, or GW_E_RESET with s->error. */
 int sock_bio_flush(struct sock_bio *s) GW_MUST_USE;

@@ -103,6 +103,16 @@ tls_handshake(struct tls_io *t)
     return 0;
 }
 
+/* What SSL_read would say, at a tenth of its cost: after each answer the connection asks once more
+ * than there is to read. Not while libssl has something to send, which it may do inside a read. */
+static bool
+is_read_blocked(struct tls_io *t)
+{
+    if (!t->is_read_blocked && !SSL_want_write(t->ssl) && sock_bio_is_drained(&t->sock))
+        t->is_read_blocked = !SSL_has_pending(t->ssl);
+    return t->is_read_blocked;
+}
+
 int
 tls_read(struct tls_io *t, void *dst, size_t n, size_t *ret_n)
 {
@@ -114,6 +124,8 @@ tls_read(struct tls_io *t, void *dst, size_t n, size_t *ret_n)
         return rc;
     if (t->failed < 0 || t->read_end < 0)
         return t->failed < 0 ? t->failed : t->read_end;
+    if (is_read_blocked(t))
+        return GW_E_WANT_READ;
     clear_queue();
     do {
         size_t part = 0;

@@ -124,6 +124,7 @@ printf_into_the_arena_obeys_the_cap(void **state)
     arena_init(&a, 64, 256);
     assert_str_equal(arena_printf(&a, "%s=%d", "x", 42), STR("x=42"));
     assert_str_equal(arena_printf(&a, "%s", ""), STR(""));
+    assert_str_equal(arena_u64(&a, 1024), STR("1024"));
     assert_null(arena_printf(&a, "%300d", 1).ptr);
     assert_true(a.overflow);
     arena_done(&a);

@@ -142,6 +142,15 @@ identity_names_are_known_in_every_spelling(void **state)
     }
 }
 
+/* mark_identity passes fields with a token by. */
+static void
+no_field_with_a_token_is_an_identity(void **state)
+{
+    (void)state;
+    for (int t = 0; t < HEADER_OTHER; t++)
+        assert_false(hygiene_is_identity_name(NULL, header_token_name((enum header_token)t)));
+}
+
 static void
 renamed_identity_headers_are_reserved_too(void **state)
 {
@@ -611,6 +620,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identity_names_are_known_in_every_spelling),
+        cmocka_unit_test(no_field_with_a_token_is_an_identity),
         cmocka_unit_test(renamed_identity_headers_are_reserved_too),
         cmocka_unit_test(identity_fields_are_dropped_and_counted),
         cmocka_unit_test(hop_by_hop_fields_are_dropped),

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include <stdlib.h>
+
 #include "base/str.h"
 
 static void
@@ -203,6 +205,28 @@ hex_of_every_byte_comes_back(void **state)
 }
 
 static void
+numbers_are_written_in_decimal(void **state)
+{
+    static const struct {
+        uint64_t n;
+        struct str text;
+    } rows[] = {
+        {0, STR_INIT("0")},       {9, STR_INIT("9")},
+        {10, STR_INIT("10")},     {99, STR_INIT("99")},
+        {1024, STR_INIT("1024")}, {UINT64_MAX, STR_INIT("18446744073709551615")},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < array_len(rows); i++) {
+        char *text = malloc(STR_U64_MAX); /* a byte too many would be seen */
+        size_t n = str_u64(text, rows[i].n);
+
+        assert_str_equal(str_make(text, n), rows[i].text);
+        free(text);
+    }
+}
+
+static void
 unhex_takes_colons_between_bytes_only(void **state)
 {
     static const struct {
@@ -308,6 +332,7 @@ main(void)
         cmocka_unit_test(numbers_are_digits_within_a_limit),
         cmocka_unit_test(numbers_reach_the_largest_and_no_further),
         cmocka_unit_test(hex_of_every_byte_comes_back),
+        cmocka_unit_test(numbers_are_written_in_decimal),
         cmocka_unit_test(unhex_takes_colons_between_bytes_only),
         cmocka_unit_test(wildcards_match_as_alb_does),
         cmocka_unit_test(wildcards_that_invite_backtracking_end_soon),
