@@ -12,9 +12,15 @@ emulator_pid=
 gateway_pid=
 tail_pid=
 
+# die TEXT [FILE] : FILE is what the program said.
 die() {
     printf 'demo: %s\n' "$1" >&2
-    [ -z "${2:-}" ] || sed 's/^/  /' "$2" >&2
+    if [ -n "${2:-}" ]; then
+        sed 's/^/  /' "$2" >&2
+        if grep -q 'Address already in use' "$2"; then
+            echo 'demo: a port of the demo is taken, perhaps by another make run; end that first' >&2
+        fi
+    fi
     exit 1
 }
 
@@ -74,6 +80,10 @@ print_commands() {
 for program in sallyport execute-api mkpki; do
     [ -x "$build/$program" ] || die "$build/$program is not there; run make"
 done
+# Its files and its ports are in use.
+if "$build/sallyport" status -c conf/demo.yaml >/dev/null 2>&1; then
+    die 'runs already, in this folder; end it with Ctrl-C first'
+fi
 trap finish EXIT
 trap 'exit 0' INT
 trap 'exit 143' TERM HUP

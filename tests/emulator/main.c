@@ -189,7 +189,7 @@ address_parse(const char *text)
 }
 
 static int
-listen_on(const struct addrinfo *where, bool shared_port)
+listen_on(const struct addrinfo *where, const char *text, bool shared_port)
 {
     int fd = socket(where->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
@@ -200,7 +200,7 @@ listen_on(const struct addrinfo *where, bool shared_port)
     if (shared_port)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (bind(fd, where->ai_addr, where->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
-        die("cannot listen: %s", strerror(errno));
+        die("cannot listen on %s: %s", text, strerror(errno));
     return fd;
 }
 
@@ -213,7 +213,7 @@ listen_all(struct em_worker *workers, int count, const char *text)
     char port[16];
 
     for (int i = 0; i < count; i++) {
-        workers[i].listen_fd = listen_on(where, count > 1);
+        workers[i].listen_fd = listen_on(where, text, count > 1);
         if (i == 0)
             getsockname(workers[0].listen_fd, where->ai_addr, &where->ai_addrlen);
     }

@@ -486,6 +486,29 @@ the_documents_show_commands_that_work(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* A second demo says what is in its way, and leaves the first alone. */
+static void
+a_second_demo_says_why_it_cannot_run(void **state)
+{
+    static const char again[] = "sh deploy/demo.sh";
+    static const char elsewhere[] =
+        "mkdir -p other/build; cp -R conf deploy truststore crl other/;"
+        "cp -P build/sallyport build/execute-api build/mkpki other/build/;"
+        "cd other; sh deploy/demo.sh";
+    const struct world *w = *state;
+    struct proc_result r = shell(w, w->dir, again);
+
+    assert_true(outcome_is(&r, false, "demo: runs already", again));
+    proc_result_free(&r);
+    r = shell(w, w->dir, elsewhere);
+    assert_true(outcome_is(&r, false,
+                           "cannot listen on 127.0.0.1:9443: Address already in use\n"
+                           "demo: a port of the demo is taken",
+                           elsewhere));
+    proc_result_free(&r);
+    shell_must(w, w->dir, "sallyport status -c conf/demo.yaml | grep serving");
+}
+
 /* deploy/sallyport.yaml in a folder as the installation guide lays it out. */
 static void
 the_configuration_of_the_unit_is_valid(void **state)
@@ -506,6 +529,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_demo_prints_commands_that_do_what_it_says),
         cmocka_unit_test(the_documents_show_commands_that_work),
+        cmocka_unit_test(a_second_demo_says_why_it_cannot_run),
         cmocka_unit_test(the_configuration_of_the_unit_is_valid),
     };
 
