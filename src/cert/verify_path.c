@@ -132,6 +132,19 @@ on_verify(int ok, X509_STORE_CTX *ctx)
     return error.kind == KIND_COLLECT;
 }
 
+/* OpenSSL calls a path good that ends nowhere when a fault that was noted, and passed over, is the
+ * last it knows of: it asks about that fault again instead of saying that an issuer is missing. */
+static void
+found_no_anchor(struct judge *j, STACK_OF(X509) * path)
+{
+    const struct openssl_error error =
+        openssl_error_find(X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    int last = sk_X509_num(path) - 1;
+
+    found_by_openssl(j, &error, last, sk_X509_value(path, last));
+    verdict_done(j->v);
+}
+
 /* The path down from its first certificate that is an anchor: OpenSSL may have gone on to a root.
  */
 static void
@@ -149,8 +162,7 @@ take_chain(struct judge *j, STACK_OF(X509) * path)
             return;
         }
     }
-    judge_found(j, REASON_UNMAPPED, 0, "the path that was found does not end in the trust store");
-    verdict_done(j->v);
+    found_no_anchor(j, path);
 }
 
 static bool

@@ -282,6 +282,28 @@ intermediates_of_every_shape_get_their_reason(void **state)
     }
 }
 
+/* OpenSSL calls this path good once its callback has passed over the key. */
+static void
+a_weak_key_without_a_path_is_untrusted(void **state)
+{
+    static const struct pki_cert_spec faults[] = {{.cn = "weak", .key_kind = PKI_RSA1024},
+                                                  {.cn = "odd", .key_kind = PKI_P256_EXPLICIT}};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < array_len(faults); i++) {
+        struct pki_cert *leaf = pki_issue(&faults[i], f->ca);
+        struct verdict v;
+
+        verify_chain(f->trust, leaf->x509, NULL, NULL, f->now_s, NULL, &v);
+        assert_false(v.is_admitted);
+        assert_int_equal(v.reason, REASON_UNTRUSTED);
+        assert_non_null(strstr(v.detail, "its issuer \"CN=Test CA\" is not in trust store"));
+        assert_int_equal(v.chain_count, 0);
+        verdict_done(&v);
+        pki_free(leaf);
+    }
+}
+
 static void
 a_leaf_that_issued_a_leaf_is_no_ca(void **state)
 {
@@ -317,6 +339,7 @@ main(void)
         with_store(leaves_of_every_shape_get_their_reason),
         with_store(a_leaf_signed_by_another_key_is_untrusted),
         with_store(intermediates_of_every_shape_get_their_reason),
+        with_store(a_weak_key_without_a_path_is_untrusted),
         with_store(a_leaf_that_issued_a_leaf_is_no_ca),
         with_store(pathlen_is_obeyed),
     };
