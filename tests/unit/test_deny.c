@@ -90,6 +90,8 @@ static const struct {
     {"serial:CN=CA, O=Example:03A5", "nameopt RFC2253"},
     {"serial:/CN=CA:03A5", "nameopt RFC2253"},
     {"serial:CA:03A5", "nameopt RFC2253"},
+    {"serial:=CA:03A5", "nameopt RFC2253"},
+    {"serial:CN=CA,=x:03A5", "nameopt RFC2253"},
     {"serial:CN=CA,:03A5", "nameopt RFC2253"},
     {"san:", "wants a DNS name"},
     {"san:*.example.test", "no patterns"},
