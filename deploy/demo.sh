@@ -18,7 +18,7 @@ die() {
     if [ -n "${2:-}" ]; then
         sed 's/^/  /' "$2" >&2
         if grep -q 'Address already in use' "$2"; then
-            echo 'demo: a port of the demo is taken, perhaps by another make run; end that first' >&2
+            echo 'demo: a port of the demo is taken, by another make run? end that first' >&2
         fi
     fi
     exit 1
