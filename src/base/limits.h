@@ -150,6 +150,7 @@ enum {
     /* Deadlines, milliseconds */
     PROXY_HEADER_TIMEOUT_MS = 3000,
     HANDSHAKE_TIMEOUT_MS = 5000,
+    HANDSHAKE_PATIENCE_MS = 500, /* with WORKER_HANDSHAKES_MAX: then the oldest gives way */
     REQUEST_HEAD_TIMEOUT_MS = 10000,
     BODY_GRACE_MS = 10000, /* then at least BODY_RATE_MIN */
     BODY_RATE_MIN = 1024,  /* bytes per second */
@@ -170,6 +171,7 @@ enum {
     LOG_DRAIN_TIMEOUT_MS = 2000,   /* for the last lines of a file that takes none */
     DRAIN_FIRST_REQUEST_MS = 2000, /* for the first request of a connection that is draining */
     ACCEPT_PAUSE_MS = 50,          /* after EMFILE */
+    ACCEPT_COMPLAIN_MS = 10000,    /* between lines about that */
     ACCEPT_BATCH_MAX = 64,         /* connections per listener and loop turn */
     LISTEN_BACKLOG = 4096,         /* entries; capped by net.core.somaxconn */
     TICKET_MASTERS_MAX = 8,

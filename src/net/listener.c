@@ -7,11 +7,13 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/log.h"
 
 /* An event descriptor needs no file system, so it can be had again inside a sandbox. */
 static void
@@ -37,18 +39,36 @@ pause_for(struct listener *ls, int64_t ms)
     loop_timer_set(&ls->resume_timer, ms == 0 ? 0 : loop_now(ls->loop)->mono_ms + ms);
 }
 
+/* Now and then, however many are turned away. */
+static void
+complain(struct listener *ls, int error)
+{
+    int64_t now_ms = loop_now(ls->loop)->mono_ms;
+
+    if (now_ms < ls->complain_at_ms)
+        return;
+    ls->complain_at_ms = now_ms + ACCEPT_COMPLAIN_MS;
+    log_event(LOG_WARN, "listener", "cannot accept: %s; new connections are turned away%s",
+              strerrordesc_np(error),
+              error == EMFILE ? "; a higher limit of open files is needed" : "");
+}
+
 /* No descriptor or memory left. The client at the head of the queue is told at once by a reset
  * instead of being left to its own time-out. */
 static void
-on_exhausted(struct listener *ls)
+on_exhausted(struct listener *ls, int error)
 {
     int fd;
 
     ls->emfile_count++;
+    complain(ls, error);
     reserve_release(ls);
     fd = accept4(ls->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
+    if (fd >= 0) {
         sock_close_reset(fd);
+        if (ls->on_turned_away != NULL)
+            ls->on_turned_away(ls->arg);
+    }
     reserve_take(ls);
     pause_for(ls, ACCEPT_PAUSE_MS);
 }
@@ -93,7 +113,7 @@ accept_one(struct listener *ls)
         return false;
     if (is_connection_fault(errno))
         return true;
-    on_exhausted(ls);
+    on_exhausted(ls, errno);
     return false;
 }
 

@@ -18,9 +18,12 @@ struct listener {
     int fd;         /* borrowed: the control thread owns and closes it */
     int reserve_fd; /* given up to accept and close one connection at EMFILE */
     bool is_paused;
-    uint64_t emfile_count;
+    uint64_t emfile_count;  /* times that no descriptor or memory was left */
+    int64_t complain_at_ms; /* not said again before that */
     /* fd is non-blocking, close-on-exec, TCP_NODELAY, owned by the callee. */
     void (*on_accept)(void *arg, int fd, const struct addr *from);
+    /* A connection was refused for that reason. Set after listener_start; may be NULL. */
+    void (*on_turned_away)(void *arg);
     void *arg;
 };
 

@@ -116,6 +116,7 @@ conn_new(struct worker *w, struct worker_listener *wl, int fd, const struct addr
     loop_timer_init(w->loop, &c->timer, on_timer, c);
     conn_trace_id_make(c);
     list_push_tail(&w->conns, &c->link);
+    list_push_tail(&w->pending_conns, &c->pending);
     w->conn_count++;
     w->handshake_count++;
     metrics_add(&w->metrics, METRIC_CONNECTIONS_ACCEPTED, 1);
@@ -142,12 +143,29 @@ conn_begin(struct conn *c)
     return c->state != CONN_CLOSED;
 }
 
+/* Room for one more that is not yet known. Whoever has dallied longest gives way, so that a crowd
+ * of slow connections does not shut out those who would be through in milliseconds. */
+static bool
+has_handshake_room(struct worker *w)
+{
+    struct conn *oldest;
+
+    if (w->handshake_count < WORKER_HANDSHAKES_MAX)
+        return true;
+    oldest = container_of(w->pending_conns.next, struct conn, pending);
+    if (loop_now(w->loop)->mono_us - oldest->accepted_us < HANDSHAKE_PATIENCE_MS * 1000)
+        return false;
+    metrics_add(&w->metrics, METRIC_HANDSHAKES_EVICTED, 1);
+    conn_close(oldest, CONN_END_LIMIT);
+    return true;
+}
+
 void
 conn_accept(struct worker *w, struct worker_listener *wl, int fd, const struct addr *from)
 {
     struct conn *c = NULL;
 
-    if (w->handshake_count < WORKER_HANDSHAKES_MAX && !w->is_draining)
+    if (!w->is_draining && has_handshake_room(w))
         c = conn_new(w, wl, fd, from);
     if (c == NULL) {
         metrics_add(&w->metrics, METRIC_CONNECTIONS_REJECTED, 1);
@@ -170,6 +188,7 @@ conn_accept(struct worker *w, struct worker_listener *wl, int fd, const struct a
 static void
 conn_leave_handshake(struct conn *c)
 {
+    list_remove(&c->pending);
     c->w->handshake_count--;
     metrics_sub(&c->w->metrics, METRIC_HANDSHAKES_PENDING, 1);
 }

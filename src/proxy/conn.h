@@ -62,7 +62,8 @@ struct h2_conn;
 
 struct conn {
     uint32_t magic;
-    struct list link; /* worker.conns */
+    struct list link;    /* worker.conns */
+    struct list pending; /* worker.pending_conns, until the handshake is through */
     struct worker *w;
     enum conn_state state;
     enum conn_end end;

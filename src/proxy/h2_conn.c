@@ -53,6 +53,8 @@ on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *use
     s = stream_new(c);
     if (s == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (c->stream_count == 1)
+        c->h2->check_ms = c->h2->block_ms + H2_CHECK_MS;
     s->h2_id = frame->hd.stream_id;
     s->req.version = HTTP_20;
     if (http_headers_init(&s->req.headers, &s->arena, REQUEST_HEADERS_MAX) != 0)
@@ -385,6 +387,16 @@ h2_open(struct conn *c)
     return 0;
 }
 
+/* The request that has just begun is the last. */
+static bool
+h2_had_enough(const struct conn *c)
+{
+    const struct site_listener *l = conn_listener(c);
+    int64_t age_ms = worker_now_ms(c->w) - c->accepted_us / 1000;
+
+    return c->request_count >= H2_REQUESTS_MAX || (l != NULL && age_ms >= l->client_keep_alive_ms);
+}
+
 static void
 h2_on_input(struct conn *c)
 {
@@ -402,7 +414,7 @@ h2_on_input(struct conn *c)
     }
     list_for_each_safe (node, &c->streams)
         h2_push_waiting(c, container_of(node, struct stream, link));
-    if (c->request_count >= H2_REQUESTS_MAX && !c->is_draining)
+    if (!c->is_draining && h2_had_enough(c))
         conn_drain(c);
 }
 
@@ -524,6 +536,7 @@ h2_idle_timeout(const struct conn *c)
     return l == NULL ? IDLE_TIMEOUT_DEFAULT_MS : l->idle_timeout_ms;
 }
 
+/* Whatever the client does meanwhile, the next look at its streams is not put off. */
 static int64_t
 h2_deadline(const struct conn *c)
 {
@@ -533,20 +546,25 @@ h2_deadline(const struct conn *c)
         return h->block_ms + REQUEST_HEAD_TIMEOUT_MS;
     if (c->stream_count == 0)
         return h->request_ms + h2_idle_timeout(c);
-    return worker_now_ms(c->w) + H2_CHECK_MS;
+    return h->check_ms;
 }
 
-/* A stream that its client does not let go on, or does not go on with. */
+/* A stream that its client does not let go on, or goes on with too slowly. */
 static bool
-h2_is_stalled(struct stream *s, int64_t now_ms, int64_t idle_ms)
+h2_is_stalled(struct stream *s, int64_t now_ms)
 {
+    const uint64_t least = (uint64_t)BODY_RATE_MIN * (BODY_GRACE_MS / 1000);
     bool has_output = buf_len(&s->h2_body_out) > 0;
     bool waits_for_body = !s->body_done && !s->h2_body_ended && buf_len(&s->h2_body_in) == 0 &&
                           stream_body_room(s) > 0 && !has_output;
 
-    if (has_output)
-        return now_ms >= s->progress_ms + WRITE_STALL_TIMEOUT_MS;
-    return waits_for_body && now_ms >= s->progress_ms + idle_ms;
+    if (has_output && now_ms >= s->progress_ms + WRITE_STALL_TIMEOUT_MS)
+        return true;
+    if (waits_for_body && s->body_bytes - s->h2_rate_bytes < least)
+        return now_ms >= s->h2_rate_ms + BODY_GRACE_MS;
+    s->h2_rate_ms = now_ms;
+    s->h2_rate_bytes = s->body_bytes;
+    return false;
 }
 
 static void
@@ -555,7 +573,7 @@ h2_check_streams(struct conn *c, int64_t now_ms)
     list_for_each_safe (node, &c->streams) {
         struct stream *s = container_of(node, struct stream, link);
 
-        if (!h2_is_stalled(s, now_ms, h2_idle_timeout(c)))
+        if (!h2_is_stalled(s, now_ms))
             continue;
         if (s->head_sent || s->state != STREAM_RELAY)
             stream_abort(s, STREAM_END_CLIENT_TIMEOUT);
@@ -568,19 +586,21 @@ static void
 h2_on_deadline(struct conn *c, int64_t now_ms)
 {
     struct h2_conn *h = c->h2;
-    const struct site_listener *l = conn_listener(c);
 
-    if (l != NULL && now_ms - c->accepted_us / 1000 >= l->client_keep_alive_ms)
+    if (h2_had_enough(c))
         conn_drain(c);
     if (h->block_ms != 0) {
         if (now_ms >= h->block_ms + REQUEST_HEAD_TIMEOUT_MS)
             conn_close(c, CONN_END_SLOW);
         return;
     }
-    if (c->stream_count > 0)
+    if (c->stream_count == 0) {
+        if (now_ms >= h->request_ms + h2_idle_timeout(c))
+            conn_drain(c);
+    } else if (now_ms >= h->check_ms) {
+        h->check_ms = now_ms + H2_CHECK_MS;
         h2_check_streams(c, now_ms);
-    else if (now_ms >= h->request_ms + h2_idle_timeout(c))
-        conn_drain(c);
+    }
 }
 
 static void

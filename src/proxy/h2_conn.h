@@ -18,6 +18,7 @@ struct h2_conn {
     struct ratelimit glitches; /* oddities that cost us work */
     int64_t request_ms;        /* a request began or ended: for the idle timeout */
     int64_t block_ms;          /* a header block is incomplete since; 0 otherwise */
+    int64_t check_ms;          /* when stalled streams are looked for next; 0 without streams */
     uint32_t block_fields;     /* of the header block being received */
     uint32_t out_blocks;       /* streams with a response buffer */
     bool is_abusive;

@@ -92,6 +92,7 @@ stream_new(struct conn *c)
     s->created_us = loop_now(w->loop)->mono_us;
     s->created_wall_us = loop_now(w->loop)->wall_us;
     s->progress_ms = worker_now_ms(w);
+    s->h2_rate_ms = s->progress_ms;
     list_push_tail(&c->streams, &s->link);
     c->stream_count++;
     c->request_count++;

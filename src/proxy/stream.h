@@ -102,8 +102,10 @@ struct stream {
     struct buf h2_body_out;  /* response payload waiting for nghttp2 */
     struct str h2_pseudo[4]; /* method, scheme, authority, path: in arena */
     uint32_t h2_head_bytes;
-    bool h2_body_ended;  /* END_STREAM was received; h2_body_in may still hold bytes */
-    int64_t progress_ms; /* last byte either way */
+    bool h2_body_ended;     /* END_STREAM was received; h2_body_in may still hold bytes */
+    int64_t progress_ms;    /* last byte either way */
+    int64_t h2_rate_ms;     /* since when the rate of the request body is measured */
+    uint64_t h2_rate_bytes; /* what had come then */
 
     /* For the log; microseconds of the monotonic clock, 0 when it did not happen */
     int64_t created_wall_us;

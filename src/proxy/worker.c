@@ -66,6 +66,7 @@ worker_new(unsigned index, const struct worker_hooks *hooks)
     gw_assert(w->loop != NULL);
     list_init(&w->listeners);
     list_init(&w->conns);
+    list_init(&w->pending_conns);
     list_init(&w->dead_conns);
     list_init(&w->dead_uconns);
     list_init(&w->upstreams);
@@ -122,6 +123,14 @@ listener_find(struct worker *w, int fd)
 }
 
 static void
+on_turned_away(void *arg)
+{
+    struct worker_listener *wl = arg;
+
+    metrics_add(&wl->w->metrics, METRIC_CONNECTIONS_REJECTED, 1);
+}
+
+static void
 listener_add(struct worker *w, const struct worker_listen *listen)
 {
     struct worker_listener *wl = must_calloc(sizeof(*wl));
@@ -137,7 +146,9 @@ listener_add(struct worker *w, const struct worker_listen *listen)
         log_event(LOG_ERROR, "worker", "cannot watch listening descriptor %d", wl->fd);
         list_remove(&wl->link);
         free(wl);
+        return;
     }
+    wl->ls.on_turned_away = on_turned_away;
 }
 
 /* Starts what is new, keeps what stays, stops what is gone. */

@@ -55,8 +55,9 @@ struct worker {
     struct metrics metrics;
     struct list listeners; /* struct worker_listener */
 
-    struct list conns;      /* struct conn */
-    struct list dead_conns; /* closed in this turn, freed at its end */
+    struct list conns;         /* struct conn */
+    struct list pending_conns; /* of those, whose handshake is not through; oldest first */
+    struct list dead_conns;    /* closed in this turn, freed at its end */
     struct list dead_uconns;
     size_t conn_count;
     size_t handshake_count; /* connections that are not yet OPEN */

@@ -138,6 +138,22 @@ front_done(struct front *f)
     return was_running ? status : -1;
 }
 
+/* From here on this program is the release one, for what is measured; NAME_BIN in the environment
+ * goes before what the build names. */
+static inline void
+front_use_release(const char *name, const char *variable)
+{
+    const char *folder = getenv("BUILD");
+    char *path = xformat("%s/%s", folder != NULL ? folder : "build", name);
+    char *whole = realpath(path, NULL);
+
+    if (whole == NULL)
+        die("%s is wanted", path);
+    setenv(variable, whole, 1);
+    free(whole);
+    free(path);
+}
+
 /* Sanitizers take time and memory of their own. */
 static inline bool
 front_is_sanitized(void)
