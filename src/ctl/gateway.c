@@ -330,6 +330,56 @@ gateway_open_admin(struct gateway *g, struct diag *diag)
                              diag);
 }
 
+static void
+warn_of_secret(const struct config *config, const struct config_pos *at, const char *path,
+               struct diag *diag)
+{
+    if (path != NULL && access(path, R_OK) != 0)
+        diag_warn(diag, config->file, at->line, at->column,
+                  "%s cannot be read by \"%s\" (%s): every reload will be refused; let its group "
+                  "read it, mode 0640",
+                  path, config->run_as.user, strerror(errno));
+}
+
+/* What root could read and the user of run_as will not be able to. */
+static void
+warn_of_secrets(const struct config *config, struct diag *diag)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *l = &config->listeners[i];
+
+        for (size_t j = 0; j < l->certificate_count; j++)
+            warn_of_secret(config, &l->certificates[j].pos, l->certificates[j].private_key, diag);
+        warn_of_secret(config, &l->tls.ticket_keys_pos, l->tls.ticket_keys, diag);
+        for (size_t j = 0; j < l->host_count; j++) {
+            const struct config_host *h = &l->hosts[j];
+
+            for (size_t k = 0; !h->shares_certificates && k < h->certificate_count; k++)
+                warn_of_secret(config, &h->certificates[k].pos, h->certificates[k].private_key,
+                               diag);
+        }
+    }
+    for (size_t i = 0; i < config->target_group_count; i++)
+        warn_of_secret(config, &config->target_groups[i].tls.pos,
+                       config->target_groups[i].tls.client_private_key, diag);
+}
+
+static int
+become_user(const struct config *config, struct diag *diag)
+{
+    const struct config_run_as *to = &config->run_as;
+
+    if (sandbox_become(to->user, to->group, config->file, diag) != 0)
+        return GW_E_CONFIG;
+    warn_of_secrets(config, diag);
+    if (config->state_dir == NULL || access(config->state_dir, R_OK | W_OK | X_OK) == 0)
+        return 0;
+    diag_error(diag, config->file, config->state_dir_pos.line, config->state_dir_pos.column,
+               "state_dir: %s is not for \"%s\" to write (%s); make it the folder of that user",
+               config->state_dir, to->user, strerror(errno));
+    return GW_E_CONFIG;
+}
+
 /* From root to the user of run_as, once everything that needs root is done. */
 static int
 gateway_drop_powers(const struct config *config, struct diag *diag)
@@ -339,8 +389,7 @@ gateway_drop_powers(const struct config *config, struct diag *diag)
     if (sandbox_is_root() && user == NULL)
         diag_warn(diag, config->file, 0, 0,
                   "runs as root; name an unprivileged user in run_as, or start it as one");
-    if (sandbox_is_root() && user != NULL &&
-        sandbox_become(user, config->run_as.group, config->file, diag) != 0)
+    if (sandbox_is_root() && user != NULL && become_user(config, diag) != 0)
         return GW_E_CONFIG;
     return sandbox_no_new_privileges(diag);
 }

@@ -14,20 +14,37 @@
 #include "ctl/mem.h"
 #include "ctl/sandbox.h"
 
-/* With root's powers for a moment: the user of run_as must be able to replace what is fetched
- * before they are dropped. */
+/* With root's powers for a moment: the user of run_as must be able to replace what is made before
+ * they are dropped. A folder that was there and belongs to somebody else is left alone. */
 static int
-give_lists_away(const struct config *config, struct diag *diag)
+give_state_away(const struct config *config, bool is_ours, struct diag *diag)
 {
-    char *dir;
-    int rc = 0;
+    const struct config_run_as *to = &config->run_as;
+    char *lists;
+    int rc;
 
-    if (!sandbox_is_root() || config->run_as.user == NULL)
+    if (!sandbox_is_root() || to->user == NULL ||
+        !(is_ours || sandbox_is_folder_of(config->state_dir, to->user)))
         return 0;
-    dir = file_join(config->state_dir, "lists");
-    rc = sandbox_give_folder(dir, config->run_as.user, config->run_as.group, config->file, diag);
-    free(dir);
+    rc = sandbox_give_folder(config->state_dir, to->user, to->group, config->file, diag);
+    lists = file_join(config->state_dir, "lists");
+    if (rc == 0)
+        rc = sandbox_give_folder(lists, to->user, to->group, config->file, diag);
+    free(lists);
     return rc;
+}
+
+static bool
+make_state_dir(const struct config *config, struct diag *diag)
+{
+    if (config->state_dir == NULL)
+        return false;
+    if (mkdir(config->state_dir, 0700) == 0)
+        return true;
+    if (errno != EEXIST)
+        diag_warn(diag, config->file, config->state_dir_pos.line, config->state_dir_pos.column,
+                  "state_dir: %s cannot be made: %s", config->state_dir, strerror(errno));
+    return false;
 }
 
 int
@@ -36,15 +53,14 @@ gateway_lists_prepare(struct gateway *g, struct config *config, struct diag *dia
     int rc = 0;
 
     if (g->current == NULL) {
-        if (config->state_dir != NULL && mkdir(config->state_dir, 0700) != 0 && errno != EEXIST)
-            diag_warn(diag, config->file, 0, 0, "state_dir: %s cannot be made: %s",
-                      config->state_dir, strerror(errno));
+        bool is_ours = make_state_dir(config, diag);
+
         rc = liststate_load(&g->list_state, config->state_dir, diag);
         if (rc != 0)
             return rc;
         supply_prime(config, &g->list_state, diag);
         if (config->state_dir != NULL)
-            rc = give_lists_away(config, diag);
+            rc = give_state_away(config, is_ours, diag);
     }
     config->list_floors = g->list_state.floors;
     config->list_floor_count = g->list_state.count;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void
@@ -93,6 +94,33 @@ sandbox_become(const char *user, const char *group, const char *file, struct dia
     return 0;
 }
 
+bool
+sandbox_is_folder_of(const char *dir, const char *user)
+{
+    const struct passwd *pw = getpwnam(user);
+    struct stat st;
+
+    return pw != NULL && stat(dir, &st) == 0 && st.st_uid == pw->pw_uid;
+}
+
+/* Who owns the folder may have put anything there, also a second name of a file of root's. */
+static bool
+give_file(int dir_fd, const char *name, const struct passwd *id)
+{
+    int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    bool is_given = true;
+
+    if (fd < 0)
+        return errno == ENOENT;
+    if (fstat(fd, &st) != 0)
+        is_given = false;
+    else if (S_ISREG(st.st_mode) && st.st_nlink == 1)
+        is_given = fchownat(fd, "", id->pw_uid, id->pw_gid, AT_EMPTY_PATH) == 0;
+    close(fd);
+    return is_given;
+}
+
 int
 sandbox_give_folder(const char *dir, const char *user, const char *group, const char *file,
                     struct diag *diag)
@@ -111,8 +139,7 @@ sandbox_give_folder(const char *dir, const char *user, const char *group, const 
     is_given = fchown(dirfd(open_dir), id.pw_uid, id.pw_gid) == 0;
     while ((entry = readdir(open_dir)) != NULL) {
         if (entry->d_name[0] != '.')
-            is_given &= fchownat(dirfd(open_dir), entry->d_name, id.pw_uid, id.pw_gid,
-                                 AT_SYMLINK_NOFOLLOW) == 0;
+            is_given &= give_file(dirfd(open_dir), entry->d_name, &id);
     }
     closedir(open_dir);
     if (is_given)

@@ -21,8 +21,11 @@ bool sandbox_is_root(void);
 int sandbox_become(const char *user, const char *group, const char *file,
                    struct diag *diag) GW_MUST_USE;
 
-/* Every file in dir, and dir, to that user. A folder that is not there is no error. */
+/* Dir, and every file in it that has no other name, to that user. A folder that is not there is no
+ * error. */
 int sandbox_give_folder(const char *dir, const char *user, const char *group, const char *file,
                         struct diag *diag) GW_MUST_USE;
+/* True when dir belongs to the user already. */
+bool sandbox_is_folder_of(const char *dir, const char *user);
 
 #endif

@@ -5,10 +5,13 @@
  */
 #include "support/unit.h"
 
+#include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "support/gateway.h"
 #include "support/json_check.h"
@@ -366,6 +369,59 @@ check_looks_at_what_run_will_write_and_changes_nothing(void **state)
     }
 }
 
+static bool
+is_in_status(pid_t pid, const char *line)
+{
+    char *path = xformat("/proc/%d/status", (int)pid);
+    struct bytes text = file_slurp(path);
+    bool is_there = says(&text, line);
+
+    bytes_free(&text);
+    free(path);
+    return is_there;
+}
+
+/* Started as root, with a folder that is not there yet: what is made belongs to the user, a second
+ * start finds it, and what only root could read is said at once. */
+static void
+run_as_leaves_nothing_of_roots_behind(void **state)
+{
+    static const char *const made[] = {"state", "state/deny"};
+    const struct world *w = *state;
+    const struct passwd *pw = getpwnam("nobody");
+    char *yaml = xformat("run_as: {user: nobody}\nstate_dir: state\n%s", config_text);
+    char *socket = strstr(yaml, "socket: admin.sock");
+    struct gateway *g;
+    struct stat st;
+    char *uids;
+
+    if (geteuid() != 0 || pw == NULL) {
+        free(yaml);
+        skip();
+    }
+    memcpy(socket, "socket: state/sock", strlen("socket: state/sock"));
+    assert_int_equal(chmod(w->dir, 0755), 0);
+    g = gateway_start(&(struct gateway_spec){.yaml = yaml, .dir = w->dir, .keep_dir = true});
+    uids = xformat("Uid:\t%u\t%u\t%u\t%u\n", pw->pw_uid, pw->pw_uid, pw->pw_uid, pw->pw_uid);
+    assert_true(is_in_status(proc_pid(gateway_proc(g)), uids));
+    assert_true(is_in_status(proc_pid(gateway_proc(g)), "CapPrm:\t0000000000000000\n"));
+    assert_true(is_in_status(proc_pid(gateway_proc(g)), "NoNewPrivs:\t1\n"));
+    assert_true(
+        proc_wait_text(gateway_proc(g), "server.key cannot be read by \"nobody\"", COMMAND_MS));
+    for (size_t i = 0; i < array_len(made); i++) {
+        assert_int_equal(stat(gateway_path(g, made[i]), &st), 0);
+        assert_int_equal(st.st_uid, pw->pw_uid);
+    }
+    assert_true(gateway_restart(g, SIGTERM));
+    assert_int_equal(chown(gateway_path(g, "state"), 0, 0), 0);
+    assert_false(gateway_restart(g, SIGTERM));
+    assert_true(
+        proc_wait_text(gateway_proc(g), "state is not for \"nobody\" to write", COMMAND_MS));
+    assert_int_equal(gateway_stop(g), 1);
+    free(yaml);
+    free(uids);
+}
+
 static void
 explain_tells_admitted_from_refused_by_its_status(void **state)
 {
@@ -550,6 +606,7 @@ main(void)
         world_test(check_loads_every_file_that_run_would_load),
         world_test(check_names_the_line_that_names_a_wrong_file),
         world_test(check_looks_at_what_run_will_write_and_changes_nothing),
+        world_test(run_as_leaves_nothing_of_roots_behind),
         world_test(explain_tells_admitted_from_refused_by_its_status),
         world_test(explain_routes_a_request),
         world_test(run_that_cannot_start_is_one_and_says_why),

@@ -5,10 +5,12 @@
 #include "support/unit.h"
 
 #include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,6 +135,69 @@ an_unknown_user_or_group_is_named(void **state)
     diag_done(&diag);
 }
 
+static bool
+belongs_to(const char *dir, const char *name, uid_t uid)
+{
+    char *path = unit_path(dir, name);
+    struct stat st;
+    bool belongs = lstat(path, &st) == 0 && st.st_uid == uid;
+
+    free(path);
+    return belongs;
+}
+
+/* DIR/outside has a second name and a link in DIR/state. Returns DIR/state. */
+static char *
+fill_folder(const char *dir)
+{
+    char *folder = unit_path(dir, "state");
+    char *outside = unit_write_file(dir, "outside", STR("x"));
+    char *inner = unit_path(folder, "folder");
+    char *hard = unit_path(folder, "hard");
+    char *soft = unit_path(folder, "soft");
+
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mkdir(inner, 0700), 0);
+    assert_int_equal(link(outside, hard), 0);
+    assert_int_equal(symlink(outside, soft), 0);
+    free(unit_write_file(folder, "file", STR("x")));
+    free(outside);
+    free(inner);
+    free(hard);
+    free(soft);
+    return folder;
+}
+
+/* Whoever owned the folder may have given a file of root's a second name in it. */
+static void
+a_folder_is_given_with_its_files_and_nothing_else(void **state)
+{
+    const struct passwd *pw = getpwnam("nobody");
+    struct diag diag;
+    char *dir, *folder;
+
+    (void)state;
+    if (geteuid() != 0 || pw == NULL)
+        skip();
+    dir = unit_tmp_new();
+    folder = fill_folder(dir);
+    diag_init(&diag);
+    assert_false(sandbox_is_folder_of(folder, "nobody"));
+    assert_int_equal(sandbox_give_folder(folder, "nobody", NULL, "f.yaml", &diag), 0);
+    assert_true(sandbox_is_folder_of(folder, "nobody"));
+    assert_true(belongs_to(dir, "state/file", pw->pw_uid));
+    assert_true(belongs_to(dir, "outside", 0));
+    assert_true(belongs_to(dir, "state/soft", 0));
+    assert_true(belongs_to(dir, "state/folder", 0));
+    assert_int_equal(sandbox_give_folder("/absent", "nobody", NULL, "f.yaml", &diag), 0);
+    assert_false(sandbox_is_folder_of("/absent", "nobody"));
+    assert_false(sandbox_is_folder_of(folder, "no-such-user"));
+    assert_int_equal(diag.count, 0);
+    diag_done(&diag);
+    unit_tmp_done(dir);
+    free(folder);
+}
+
 int
 main(void)
 {
@@ -141,6 +206,7 @@ main(void)
         cmocka_unit_test(new_privileges_are_given_up),
         cmocka_unit_test(root_becomes_the_user_and_cannot_return),
         cmocka_unit_test(a_named_group_wins_over_the_users_own),
+        cmocka_unit_test(a_folder_is_given_with_its_files_and_nothing_else),
         cmocka_unit_test(an_unknown_user_or_group_is_named),
     };
 
