@@ -171,7 +171,6 @@ enum {
     LOG_DRAIN_TIMEOUT_MS = 2000,   /* for the last lines of a file that takes none */
     DRAIN_FIRST_REQUEST_MS = 2000, /* for the first request of a connection that is draining */
     ACCEPT_PAUSE_MS = 50,          /* after EMFILE */
-    ACCEPT_COMPLAIN_MS = 10000,    /* between lines about that */
     ACCEPT_BATCH_MAX = 64,         /* connections per listener and loop turn */
     LISTEN_BACKLOG = 4096,         /* entries; capped by net.core.somaxconn */
     TICKET_MASTERS_MAX = 8,

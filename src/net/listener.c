@@ -47,7 +47,7 @@ complain(struct listener *ls, int error)
 
     if (now_ms < ls->complain_at_ms)
         return;
-    ls->complain_at_ms = now_ms + ACCEPT_COMPLAIN_MS;
+    ls->complain_at_ms = now_ms + LOG_COMPLAIN_MS;
     log_event(LOG_WARN, "listener", "cannot accept: %s; new connections are turned away%s",
               strerrordesc_np(error),
               error == EMFILE ? "; a higher limit of open files is needed" : "");
