@@ -38,6 +38,8 @@ int h1_body_eof(struct h1_body *b) GW_MUST_USE;
  * its length. After the payload comes "\r\n"; the body ends with H1_CHUNK_LAST. */
 #define H1_CHUNK_HEAD_MAX 18
 #define H1_CHUNK_LAST STR("0\r\n\r\n")
+/* Of one piece, and the last chunk behind it. */
+#define H1_CHUNK_OVERHEAD (H1_CHUNK_HEAD_MAX + 2 + 5)
 size_t h1_chunk_head(char *dst, uint64_t n);
 
 #endif

@@ -32,9 +32,6 @@ struct h1_conn {
     bool is_blocked;  /* the stream was told that there is little room */
 };
 
-/* Around one piece of a chunked response, and the last chunk behind it. */
-#define CHUNK_OVERHEAD (H1_CHUNK_HEAD_MAX + 2 + 5)
-
 static void
 h1_next_request(struct conn *c)
 {
@@ -345,14 +342,21 @@ h1_send_continue(struct stream *s)
 }
 
 static size_t
+framing_bytes(const struct h1_conn *h)
+{
+    return h->is_chunked ? H1_CHUNK_OVERHEAD : 0;
+}
+
+static size_t
 h1_body_room(struct stream *s)
 {
     struct conn *c = s->conn;
     size_t room = c->out.mem == NULL ? IO_BLOCK_BYTES : buf_free(&c->out);
+    size_t framing = framing_bytes(c->h1);
 
-    room = room > CHUNK_OVERHEAD ? room - CHUNK_OVERHEAD : 0;
+    room = room > framing ? room - framing : 0;
     c->h1->is_blocked = room < IO_BLOCK_BYTES / 4;
-    return size_min(room, IO_BLOCK_BYTES - CHUNK_OVERHEAD);
+    return size_min(room, IO_BLOCK_BYTES - framing);
 }
 
 static void
@@ -372,7 +376,7 @@ h1_send_body(struct stream *s, struct str bytes)
 
     if (c->h1->has_no_body || bytes.len == 0)
         return;
-    if (!worker_buf_ensure(c->w, &c->out, bytes.len + CHUNK_OVERHEAD)) {
+    if (!worker_buf_ensure(c->w, &c->out, bytes.len + framing_bytes(c->h1))) {
         c->wants_abort = true;
         return;
     }

@@ -41,8 +41,11 @@ relay_request_head(struct stream *s)
     return r;
 }
 
-/* Framing around one pushed piece: chunk head, its CRLF, and the last chunk behind it. */
-#define CHUNK_OVERHEAD (H1_CHUNK_HEAD_MAX + 2 + 5)
+static size_t
+framing_bytes(const struct stream *s)
+{
+    return s->body_framing == FRAMING_CHUNKED ? H1_CHUNK_OVERHEAD : 0;
+}
 
 size_t
 stream_body_room(const struct stream *s)
@@ -57,7 +60,7 @@ stream_body_room(const struct stream *s)
     if (u->write_failed)
         return IO_BLOCK_BYTES;
     room = u->out.mem == NULL ? IO_BLOCK_BYTES : buf_free(&u->out);
-    return room > CHUNK_OVERHEAD ? room - CHUNK_OVERHEAD : 0;
+    return room > framing_bytes(s) ? room - framing_bytes(s) : 0;
 }
 
 static void
@@ -78,7 +81,7 @@ stream_body_push(struct stream *s, struct str payload)
     if (s->state != STREAM_RELAY || u->write_failed || payload.len == 0)
         return;
     gw_assert(payload.len <= stream_body_room(s));
-    if (!worker_buf_ensure(s->conn->w, &u->out, payload.len + CHUNK_OVERHEAD)) {
+    if (!worker_buf_ensure(s->conn->w, &u->out, payload.len + framing_bytes(s))) {
         u->write_failed = true; /* the worker is out of buffers: the request cannot be completed */
         return;
     }

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * libssl's view of the socket. Called by libssl only, on the connection's thread; owns the
- * block of held records, not the descriptor. It must never raise SIGPIPE, and never report
- * "would block" unless an edge is sure to follow.
+ * libssl's view of the socket. Called by libssl only, on the connection's thread; does not own
+ * the descriptor. It must never raise SIGPIPE, and never report "would block" unless an edge is
+ * sure to follow.
  */
 #include "tls/sock_bio.h"
 
 #include <errno.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-
-#include "base/assert.h"
 
 /* The short read emptied the socket, and the write that succeeded after it proves that no reset
  * was waiting behind the data (see net/loop.h): whatever comes next makes an edge. */
@@ -64,45 +61,20 @@ on_read(BIO *bio, char *dst, int n)
     return (int)got;
 }
 
-/* What is held, then src. The number of bytes sent, or -1 with errno. */
-static ssize_t
-send_both(struct sock_bio *s, const char *src, size_t n)
-{
-    struct str held = buf_peek(&s->held);
-    struct iovec iov[2] = {{(void *)held.ptr, held.len}, {(void *)src, n}};
-    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-    ssize_t sent;
-
-    do {
-        if (held.len == 0)
-            sent = send(s->fd, src, n, MSG_NOSIGNAL);
-        else
-            sent = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
-        s->wrote_since = true;
-    return sent;
-}
-
-static void
-release_block(struct sock_bio *s)
-{
-    if (s->held.mem == NULL)
-        return;
-    pool_release(s->blocks, buf_detach(&s->held));
-}
-
-/* Sends until all is gone or the socket is full. The number of bytes of src that left; -1 when
- * none did, with errno (EAGAIN: is_writable is false now). */
+/* Sends until all is gone or the socket is full. The number of bytes that left; -1 when none did,
+ * with errno (EAGAIN: is_writable is false now). The kernel keeps a record back while the next one
+ * is about to follow: fewer segments, and fewer wake-ups at the other end. */
 static ssize_t
 push(struct sock_bio *s, const char *src, size_t n)
 {
+    int flags = MSG_NOSIGNAL | (s->write_left > 0 ? MSG_MORE : 0);
     size_t done = 0;
 
-    while (buf_len(&s->held) > 0 || done < n) {
-        size_t held = buf_len(&s->held);
-        ssize_t sent = send_both(s, src + done, n - done);
+    while (done < n) {
+        ssize_t sent = send(s->fd, src + done, n - done, flags);
 
+        if (sent < 0 && errno == EINTR)
+            continue;
         if (sent < 0) {
             if (errno == EAGAIN || errno == EWOULDBLOCK)
                 s->is_writable = false;
@@ -110,27 +82,10 @@ push(struct sock_bio *s, const char *src, size_t n)
                 s->error = errno;
             return done > 0 ? (ssize_t)done : -1;
         }
-        buf_consume(&s->held, size_min((size_t)sent, held));
-        done += (size_t)sent - size_min((size_t)sent, held);
+        s->wrote_since = true;
+        done += (size_t)sent;
     }
-    release_block(s);
     return (ssize_t)done;
-}
-
-/* False when there is no block to hold it in, or no room in that. */
-static bool
-hold(struct sock_bio *s, const char *src, size_t n)
-{
-    if (!s->is_corked || s->blocks == NULL || n > s->blocks->block_bytes)
-        return false;
-    if (s->held.mem == NULL) {
-        void *block = pool_acquire(s->blocks);
-
-        if (block == NULL)
-            return false;
-        buf_attach(&s->held, block, s->blocks->block_bytes);
-    }
-    return buf_append(&s->held, src, n) == 0;
 }
 
 static int
@@ -142,8 +97,7 @@ on_write(BIO *bio, const char *src, int n)
     BIO_clear_retry_flags(bio);
     if (n <= 0)
         return 0;
-    if (hold(s, src, (size_t)n))
-        return n;
+    s->write_left -= size_min(s->write_left, (size_t)n);
     if (!s->is_writable) {
         BIO_set_retry_write(bio);
         return -1;
@@ -154,33 +108,11 @@ on_write(BIO *bio, const char *src, int n)
     return (int)sent;
 }
 
-int
-sock_bio_flush(struct sock_bio *s)
-{
-    if (buf_len(&s->held) == 0)
-        return 0;
-    if (!s->is_writable)
-        return GW_E_WANT_WRITE;
-    if (push(s, "", 0) >= 0)
-        return 0;
-    return s->is_writable ? GW_E_RESET : GW_E_WANT_WRITE;
-}
-
 static long
-on_ctrl(BIO *bio, int command, long number GW_UNUSED, void *ptr GW_UNUSED)
+on_ctrl(BIO *bio GW_UNUSED, int command, long number GW_UNUSED, void *ptr GW_UNUSED)
 {
-    struct sock_bio *s = BIO_get_data(bio);
-    int rc;
-
     switch (command) {
-    case BIO_CTRL_FLUSH:
-        BIO_clear_retry_flags(bio);
-        rc = sock_bio_flush(s);
-        if (rc == GW_E_WANT_WRITE)
-            BIO_set_retry_write(bio);
-        return rc == 0 ? 1 : -1;
-    case BIO_CTRL_WPENDING:
-        return (long)buf_len(&s->held);
+    case BIO_CTRL_FLUSH: /* nothing is ever held back */
     case BIO_CTRL_PUSH:
     case BIO_CTRL_POP:
     case BIO_CTRL_DUP:
@@ -235,10 +167,4 @@ sock_bio_on_ready(struct sock_bio *s, bool readable, bool writable, bool saw_clo
     if (writable)
         s->is_writable = true;
     s->saw_closed = s->saw_closed || saw_closed;
-}
-
-void
-sock_bio_done(struct sock_bio *s)
-{
-    release_block(s);
 }

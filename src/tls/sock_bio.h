@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The BIO between libssl and a non-blocking, edge-triggered socket. It makes no system call
- * that is known to block, and while corked gathers records so that several leave in one write.
+ * that is known to block, and tells the kernel when more records of the same write follow.
  * One thread; the state is embedded in the tls_io and outlives the BIO.
  */
 #ifndef TLS_SOCK_BIO_H
@@ -9,8 +9,7 @@
 
 #include <openssl/bio.h>
 
-#include "base/buf.h"
-#include "base/pool.h"
+#include "base/base.h"
 
 struct sock_bio {
     int fd;           /* borrowed */
@@ -21,9 +20,7 @@ struct sock_bio {
     bool wrote_since; /* a write succeeded after that read */
     bool saw_closed;  /* the loop told that the other side has shut down */
     bool saw_eof;
-    bool is_corked;
-    struct pool *blocks; /* where held comes from; NULL: nothing is held back */
-    struct buf held;     /* records not yet sent; storage only while there are some */
+    size_t write_left; /* plaintext that libssl was given and has not yet made a record of */
 };
 
 /* To be freed with BIO_meth_free after the last BIO made of it. */
@@ -33,9 +30,5 @@ BIO *sock_bio_new(const BIO_METHOD *method, struct sock_bio *s, int fd);
 /* Nothing can be read before the next edge. What libssl has buffered is not looked at. */
 bool sock_bio_is_drained(struct sock_bio *s);
 void sock_bio_on_ready(struct sock_bio *s, bool readable, bool writable, bool saw_closed);
-/* Sends what is held. 0, GW_E_WANT_WRITE, or GW_E_RESET with s->error. */
-int sock_bio_flush(struct sock_bio *s) GW_MUST_USE;
-/* Gives the block back; what it held is lost. */
-void sock_bio_done(struct sock_bio *s);
 
 #endif

@@ -56,7 +56,6 @@ tls_free(struct tls_io *t)
         return;
     magic_check(t, MAGIC_TLS);
     SSL_free(t->ssl);
-    sock_bio_done(&t->sock);
     X509_free(t->leaf);
     sk_X509_pop_free(t->chain, X509_free);
     free((char *)t->sni.ptr);
@@ -157,7 +156,10 @@ tls_write(struct tls_io *t, const void *src, size_t n, size_t *ret_n)
     clear_queue();
     while (done < n) {
         size_t part = 0;
-        int ok = SSL_write_ex(t->ssl, (const char *)src + done, n - done, &part);
+        int ok;
+
+        t->sock.write_left = n - done;
+        ok = SSL_write_ex(t->ssl, (const char *)src + done, n - done, &part);
 
         if (ok != 1) {
             rc = tls_fault(t, ok);
@@ -165,6 +167,7 @@ tls_write(struct tls_io *t, const void *src, size_t n, size_t *ret_n)
         }
         done += part;
     }
+    t->sock.write_left = 0;
     t->is_write_cut = rc == GW_E_WANT_WRITE;
     if (done == 0 && rc < 0)
         return rc;
@@ -176,33 +179,6 @@ bool
 tls_has_pending(const struct tls_io *t)
 {
     return !t->is_read_blocked && t->read_end == 0 && SSL_has_pending(t->ssl) == 1;
-}
-
-void
-tls_set_pool(struct tls_io *t, struct pool *blocks)
-{
-    gw_assert(buf_len(&t->sock.held) == 0);
-    t->sock.blocks = blocks;
-}
-
-void
-tls_cork(struct tls_io *t)
-{
-    t->sock.is_corked = true;
-}
-
-int
-tls_flush(struct tls_io *t)
-{
-    int rc;
-
-    t->sock.is_corked = false;
-    rc = sock_bio_flush(&t->sock);
-    if (rc == GW_E_RESET) {
-        t->failed = rc;
-        tls_fault_set(t, REASON_NONE, "connection lost while sending");
-    }
-    return rc;
 }
 
 bool
@@ -225,11 +201,6 @@ tls_shutdown(struct tls_io *t)
     /* libssl forbids it inside a handshake; after a fatal alert all has been said; and behind a
      * record cut in half nothing can be said. */
     if (!t->is_open || t->failed < 0 || t->is_write_cut || t->is_shut)
-        return 0;
-    rc = tls_flush(t);
-    if (rc == GW_E_WANT_WRITE)
-        return rc;
-    if (rc < 0)
         return 0;
     clear_queue();
     rc = SSL_shutdown(t->ssl);

@@ -76,19 +76,11 @@ int tls_read(struct tls_io *t, void *dst, size_t n, size_t *ret_n) GW_MUST_USE;
 int tls_write(struct tls_io *t, const void *src, size_t n, size_t *ret_n) GW_MUST_USE;
 /* Bytes that libssl or the BIO already hold: a read will not need the socket. */
 bool tls_has_pending(const struct tls_io *t);
-/* Where tls_cork takes the block in which records wait: the worker's IO blocks. The pool outlives
- * t. Without it, or when it is exhausted, tls_cork changes nothing. */
-void tls_set_pool(struct tls_io *t, struct pool *blocks);
-/* From here to tls_flush records are gathered and leave together; what does not fit the block
- * leaves at once with what was held. Every tls_cork needs its tls_flush in the same turn. */
-void tls_cork(struct tls_io *t);
-/* What was held back leaves. 0, WANT_WRITE (call again when writable) or RESET. */
-int tls_flush(struct tls_io *t) GW_MUST_USE;
 /* True once the other side has sent anything at all. */
 bool tls_got_bytes(const struct tls_io *t);
 /* True when the end came with close_notify (a truncation can be told apart). */
 bool tls_saw_close_notify(const struct tls_io *t);
-/* Sends what is held and close_notify; 0 when it left or cannot be sent any more (handshake
+/* Sends close_notify; 0 when it left or cannot be sent any more (handshake
  * incomplete, connection lost, the last tls_write was left at WANT_WRITE); WANT_WRITE when to try
  * again. Reading goes on, writing does not. */
 int tls_shutdown(struct tls_io *t) GW_MUST_USE;
