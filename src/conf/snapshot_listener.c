@@ -307,6 +307,7 @@ build_listener(struct snapshot_job *job, size_t index)
     build_policies(job, from, to);
     copy_forward(arena, &from->attributes, &to->forward);
     to->forward.handover = from->handover;
+    to->forward.identity_hash = forward_identity_hash(&to->forward);
     to->idle_timeout_ms = from->attributes.idle_timeout_s * 1000;
     to->client_keep_alive_ms = from->attributes.client_keep_alive_s * 1000;
 }

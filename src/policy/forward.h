@@ -42,6 +42,7 @@ struct forward_settings {
     struct hygiene_names reserved; /* every renamed name, for hygiene */
     const struct forward_override *response_overrides;
     size_t response_override_count;
+    uint64_t identity_hash; /* forward_identity_hash of these */
 };
 
 /* Constant for one connection. All text lives in the connection's arena. */
@@ -68,6 +69,8 @@ struct forward_identity {
     struct str tls_version;
     struct str tls_cipher;
 };
+/* Differs when forward_identity_render would render the same client in another way. */
+uint64_t forward_identity_hash(const struct forward_settings *settings);
 int forward_identity_render(const struct forward_settings *settings,
                             const struct forward_identity *in, struct arena *arena,
                             struct str *ret_block, uint32_t *ret_lines) GW_MUST_USE;

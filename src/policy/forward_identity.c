@@ -7,6 +7,7 @@
 #include "policy/forward.h"
 
 #include "base/limits.h"
+#include "base/map.h"
 #include "policy/handover.h"
 
 /* Five of the certificate, those of handover, two of TLS. */
@@ -117,6 +118,20 @@ measure(const struct lines *l, size_t *ret_len)
     }
     *ret_len = len;
     return 0;
+}
+
+uint64_t
+forward_identity_hash(const struct forward_settings *settings)
+{
+    static const uint64_t key[2] = {0};
+    const struct forward_names *n = &settings->names;
+    const struct str names[] = {n->serial, n->issuer, n->subject,     n->validity,
+                                n->leaf,   n->chain,  n->tls_version, n->tls_cipher};
+    uint64_t hash = (uint64_t)settings->handover << 1 | settings->sends_tls_headers;
+
+    for (size_t i = 0; i < array_len(names); i++)
+        hash = hash * 31 + siphash24(key, names[i].ptr, names[i].len);
+    return hash;
 }
 
 int

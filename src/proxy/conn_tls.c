@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/map.h"
 #include "proxy/conn.h"
 
 /* No name, or one that cannot be read, must not be a way around a strict policy. */
@@ -81,6 +80,16 @@ struct judgement {
     int64_t now_s;
 };
 
+static struct judgement
+conn_judgement(const struct conn *c, const struct site_policy *p)
+{
+    return (struct judgement){
+        .policy = p,
+        .trust = c->w->snap->trusts[p->trust_index],
+        .now_s = clock_wall_s(loop_now(c->w->loop)),
+    };
+}
+
 /* A chain seen before under this snapshot: its signatures hold, so only what can have changed
  * since is looked at. NULL when it must be judged in full. */
 static struct client *
@@ -123,6 +132,12 @@ judge_deny(const struct conn *c, const struct identity *id, int64_t now_s, struc
     v->reason = REASON_CERT_DENIED;
     snprintf(v->detail, sizeof(v->detail), "on the deny list as %.200s%s%.200s", e->what.ptr,
              e->why.len > 0 ? ": " : "", e->why.len > 0 ? e->why.ptr : "");
+}
+
+static void
+judge_missing(struct verdict *v)
+{
+    *v = (struct verdict){.reason = REASON_MISSING, .detail = "no client certificate"};
 }
 
 /* For certificates that nobody judges, in passthrough and under report_only. Without entries it
@@ -356,30 +371,21 @@ conn_render_identity(struct conn *c, const struct site_listener *l, struct forwa
     return r;
 }
 
-/* Which names and lines the rendering depends on. */
-static uint64_t
-forward_hash(const struct forward_settings *f)
+static struct forward_identity
+conn_forward_identity(const struct conn *c)
 {
-    static const uint64_t key[2] = {0};
-    const struct forward_names *n = &f->names;
-    const struct str names[] = {n->serial, n->issuer, n->subject,     n->validity,
-                                n->leaf,   n->chain,  n->tls_version, n->tls_cipher};
-    uint64_t hash = (uint64_t)f->handover << 1 | f->sends_tls_headers;
-
-    for (size_t i = 0; i < array_len(names); i++)
-        hash = hash * 31 + siphash24(key, names[i].ptr, names[i].len);
-    return hash;
-}
-
-static int
-conn_render(struct conn *c, const struct site_listener *l)
-{
-    struct forward_identity f = {
+    return (struct forward_identity){
         .mode = c->mode,
         .identity = c->cl != NULL ? c->identity : NULL,
         .tls_version = str_from(tls_version(c->tls)),
         .tls_cipher = str_from(tls_cipher(c->tls)),
     };
+}
+
+static int
+conn_render(struct conn *c, const struct site_listener *l)
+{
+    struct forward_identity f = conn_forward_identity(c);
     char ip[ADDR_TEXT_MAX];
 
     if (c->mode == MUTUAL_PASSTHROUGH && conn_passthrough(c, &f) != 0)
@@ -389,7 +395,7 @@ conn_render(struct conn *c, const struct site_listener *l)
     c->forward.client_port = arena_u64(&c->arena, addr_port(&c->client));
     c->forward.listener_port = arena_u64(&c->arena, c->listener_port);
     c->forward.proto = STR("https");
-    c->forward_hash = forward_hash(&l->forward);
+    c->forward_hash = l->forward.identity_hash;
     if (conn_render_identity(c, l, &f) != 0 || c->arena.overflow) {
         conn_refuse(c, REASON_MAX_SIZE, "the identity cannot be stated in its headers");
         return GW_E_LIMIT;
@@ -421,8 +427,9 @@ conn_establish(struct conn *c)
         return GW_E_DENIED;
     }
     if (p->mode == MUTUAL_VERIFY && c->cl == NULL && c->would_refuse == REASON_NONE) {
-        struct verdict v = {.reason = REASON_MISSING, .detail = "no client certificate"};
+        struct verdict v;
 
+        judge_missing(&v);
         if (conn_refuse_or_report(c, p, &v) != REASON_NONE)
             return GW_E_DENIED;
     }
@@ -447,14 +454,10 @@ static bool
 conn_judge_anew(struct conn *c, const struct judgement *j, struct verdict *v)
 {
     struct client *old = client_ref(c->cl); /* the leaf and the rendered lines are still its */
-    struct forward_identity f = {
-        .mode = c->mode,
-        .tls_version = str_from(tls_version(c->tls)),
-        .tls_cipher = str_from(tls_cipher(c->tls)),
-    };
+    struct forward_identity f;
 
     conn_judge(c, j, v);
-    f.identity = c->identity;
+    f = conn_forward_identity(c);
     if (v->is_admitted && conn_render_identity(c, conn_listener(c), &f) != 0) {
         v->is_admitted = false;
         v->reason = REASON_MAX_SIZE;
@@ -469,16 +472,12 @@ static bool
 conn_render_again(struct conn *c, struct verdict *v)
 {
     const struct site_listener *l = conn_listener(c);
-    struct forward_identity f = {
-        .mode = c->mode,
-        .identity = c->cl != NULL ? c->identity : NULL,
-        .tls_version = str_from(tls_version(c->tls)),
-        .tls_cipher = str_from(tls_cipher(c->tls)),
-    };
+    struct forward_identity f;
 
-    if (c->forward_hash == forward_hash(&l->forward))
+    if (c->forward_hash == l->forward.identity_hash)
         return true;
-    c->forward_hash = forward_hash(&l->forward);
+    c->forward_hash = l->forward.identity_hash;
+    f = conn_forward_identity(c);
     conn_give_chain(c, &f);
     if ((c->mode != MUTUAL_PASSTHROUGH || conn_passthrough(c, &f) == 0) &&
         forward_identity_render(&l->forward, &f, &c->arena, &c->forward.identity_block,
@@ -489,37 +488,85 @@ conn_render_again(struct conn *c, struct verdict *v)
     return false;
 }
 
+/* How many certificates of the client's path reach an authority that is still there; 0: none. */
+static int
+client_path_end(const struct client *cl, const struct trust *trust)
+{
+    for (int i = 1; i < cl->chain_count; i++)
+        if (trust_contains(trust, cl->chain[i]))
+            return i + 1;
+    return 0;
+}
+
+/* A path whose authority stays needs no signature checked again, whatever else the bundle has
+ * gained or lost. Where it fails, another path may have come. */
 static void
 conn_judge_client(struct conn *c, const struct site_policy *p, struct verdict *v)
 {
-    struct judgement j = {
-        .policy = p,
-        .trust = c->w->snap->trusts[p->trust_index],
-        .leaf = c->cl->chain[0],
-        .sent = tls_peer_chain(c->tls),
-        .now_s = clock_wall_s(loop_now(c->w->loop)),
-    };
+    struct judgement j = conn_judgement(c, p);
+    const struct client *cl = c->cl;
+    bool is_same =
+        memcmp(trust_anchors_digest(j.trust), cl->anchors_digest, sizeof(cl->anchors_digest)) == 0;
+    int count = is_same ? cl->chain_count : client_path_end(cl, j.trust);
 
-    if (memcmp(trust_anchors_digest(j.trust), c->cl->anchors_digest,
-               sizeof(c->cl->anchors_digest)) == 0)
-        verify_again(j.trust, c->cl->chain, c->cl->chain_count, &p->verify, j.now_s, v);
-    else
+    v->is_admitted = false;
+    if (count > 0)
+        verify_again(j.trust, cl->chain, count, &p->verify, j.now_s, v);
+    if (v->is_admitted && count == cl->chain_count)
+        memcpy(c->cl->anchors_digest, trust_anchors_digest(j.trust), sizeof(cl->anchors_digest));
+    if (!is_same && !v->is_admitted) {
+        j.leaf = cl->chain[0];
+        j.sent = tls_peer_chain(c->tls);
         (void)conn_judge_anew(c, &j, v);
+    }
     if (v->is_admitted || p->report_only)
         judge_deny(c, c->identity, j.now_s, v);
 }
 
-/* One that report_only let in has to go when that ends. */
+/* One that report_only let in has to go when that ends, and one without a certificate when the
+ * listener begins to demand it. */
 static void
 conn_judge_unverified(struct conn *c, const struct site_policy *p, struct verdict *v)
 {
     judge_deny_leaf(c, tls_peer_leaf(c->tls), v);
-    if (!v->is_admitted || p->report_only ||
-        (p->mode != MUTUAL_VERIFY && c->would_refuse == REASON_NONE))
+    if (!v->is_admitted)
         return;
-    v->is_admitted = false;
-    v->reason = c->would_refuse;
-    snprintf(v->detail, sizeof(v->detail), "report_only has ended: %.400s", c->refusal_detail);
+    if (c->would_refuse == REASON_NONE && p->mode == MUTUAL_VERIFY) {
+        judge_missing(v);
+    } else if (c->would_refuse != REASON_NONE && !p->report_only) {
+        v->is_admitted = false;
+        v->reason = c->would_refuse;
+        snprintf(v->detail, sizeof(v->detail), "report_only has ended: %.400s", c->refusal_detail);
+    }
+}
+
+/* Nobody has looked at its certificate yet, or nobody will any more. Who would not get in now has
+ * to go; everybody else makes a new connection for the next request. */
+static void
+conn_judge_mode(struct conn *c, const struct site_policy *p, struct verdict *v)
+{
+    X509 *leaf = tls_peer_leaf(c->tls);
+    struct judgement j;
+
+    if (p->mode == MUTUAL_VERIFY || p->mode == MUTUAL_OPTIONAL) {
+        j = conn_judgement(c, p);
+        if (leaf != NULL)
+            verify_chain(j.trust, leaf, tls_peer_chain(c->tls), &p->verify, j.now_s, NULL, v);
+        else if (p->mode == MUTUAL_VERIFY)
+            judge_missing(v);
+    }
+    if (p->mode != MUTUAL_OFF && (v->is_admitted || p->report_only))
+        judge_deny_leaf(c, leaf, v);
+    if (v->is_admitted || p->report_only)
+        conn_drain(c);
+}
+
+/* Both look at certificates, and say the same about a good one. */
+static bool
+mode_is_kin(enum mutual_mode a, enum mutual_mode b)
+{
+    return a == b || ((a == MUTUAL_VERIFY || a == MUTUAL_OPTIONAL) &&
+                      (b == MUTUAL_VERIFY || b == MUTUAL_OPTIONAL));
 }
 
 /* report_only lets it stay, but nobody may be told a name that is no longer good. */
@@ -528,11 +575,7 @@ conn_forget_identity(struct conn *c, struct verdict *v)
 {
     const struct site_listener *l = conn_listener(c);
     struct client *old = c->cl;
-    struct forward_identity f = {
-        .mode = c->mode,
-        .tls_version = str_from(tls_version(c->tls)),
-        .tls_cipher = str_from(tls_cipher(c->tls)),
-    };
+    struct forward_identity f;
 
     if (old == NULL)
         return true;
@@ -540,6 +583,7 @@ conn_forget_identity(struct conn *c, struct verdict *v)
     c->identity = NULL;
     conn_keep_facts(c, old->chain[0]);
     client_unref(old);
+    f = conn_forward_identity(c);
     if (forward_identity_render(&l->forward, &f, &c->arena, &c->forward.identity_block,
                                 &c->forward.identity_lines) == 0)
         return true;
@@ -553,10 +597,11 @@ conn_judge_again(struct conn *c, struct verdict *ret)
     const struct site_policy *p = conn_policy(c);
 
     *ret = (struct verdict){.is_admitted = true, .valid_until_s = INT64_MAX};
-    if (p->mode != c->mode) {
-        conn_drain(c); /* a new connection will meet the new policy */
-        return true;
+    if (!mode_is_kin(p->mode, c->mode)) {
+        conn_judge_mode(c, p, ret);
+        return ret->is_admitted || conn_refuse_or_report(c, p, ret) == REASON_NONE;
     }
+    c->mode = p->mode;
     if (c->cl != NULL)
         conn_judge_client(c, p, ret);
     else

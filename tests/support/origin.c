@@ -40,6 +40,25 @@ origin_is_stopping(struct origin *o)
     return stopping;
 }
 
+bool
+origin_gate_is_open(struct origin *o)
+{
+    bool is_open;
+
+    pthread_mutex_lock(&o->lock);
+    is_open = o->gate_is_open;
+    pthread_mutex_unlock(&o->lock);
+    return is_open;
+}
+
+void
+origin_open_gate(struct origin *o)
+{
+    pthread_mutex_lock(&o->lock);
+    o->gate_is_open = true;
+    pthread_mutex_unlock(&o->lock);
+}
+
 void
 origin_announce(struct origin *o)
 {

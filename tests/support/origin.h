@@ -33,6 +33,7 @@ enum origin_op {
     ORIGIN_OP_RESET,   /* RST */
     ORIGIN_OP_HOLD,    /* read and record until the other side closes */
     ORIGIN_OP_FREEZE,  /* do not even read, until origin_stop */
+    ORIGIN_OP_GATE,    /* until origin_open_gate or origin_stop */
     ORIGIN_OP_LOOP,    /* back to the first step */
 };
 
@@ -95,6 +96,10 @@ struct origin_step {
     {                          \
         .op = ORIGIN_OP_FREEZE \
     }
+#define ORIGIN_GATE          \
+    {                        \
+        .op = ORIGIN_OP_GATE \
+    }
 #define ORIGIN_LOOP          \
     {                        \
         .op = ORIGIN_OP_LOOP \
@@ -122,6 +127,9 @@ void origin_set_steps(struct origin *o, const struct origin_step *steps, size_t 
 /* Different steps for the n-th connection (0 is the first); others keep the common ones. */
 void
 origin_set_conn_steps(struct origin *o, size_t n, const struct origin_step *steps, size_t count);
+
+/* Every ORIGIN_GATE lets through from now on. */
+void origin_open_gate(struct origin *o);
 
 size_t origin_conn_count(struct origin *o);
 size_t origin_open_count(struct origin *o);    /* connections not yet ended */

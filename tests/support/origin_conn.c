@@ -343,6 +343,10 @@ step_run(struct origin_conn *c, const struct origin_step *step)
         while (step_pause(c, ORIGIN_POLL_MS))
             continue;
         return false;
+    case ORIGIN_OP_GATE:
+        while (!origin_gate_is_open(c->origin) && step_pause(c, ORIGIN_POLL_MS))
+            continue;
+        return !origin_is_stopping(c->origin);
     case ORIGIN_OP_LOOP:
         return true;
     }

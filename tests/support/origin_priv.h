@@ -40,6 +40,7 @@ struct origin {
     pthread_cond_t changed;
     bool stopping;
     bool accepting; /* a connection is between the kernel's queue and conns */
+    bool gate_is_open;
     int fd;
     uint16_t port;
     char address[32];
@@ -54,6 +55,7 @@ struct origin {
 };
 
 bool origin_is_stopping(struct origin *o);
+bool origin_gate_is_open(struct origin *o);
 /* Wakes those who wait for figures; the lock is held. */
 void origin_announce(struct origin *o);
 /* Thread of one connection: TLS, script, close. */

@@ -700,6 +700,30 @@ spoofed_identity_never_reaches_the_upstream(void **state)
     bytes_free(&head);
 }
 
+/* Connections compare it to see whether what they hold is still what would be rendered. */
+static void
+the_hash_of_an_identity_differs_with_its_lines(void **state)
+{
+    struct forward_settings same = {.names = forward_names_default};
+    struct forward_settings other = {.names = forward_names_default, .sends_server = true};
+    uint64_t hash = forward_identity_hash(&same);
+
+    (void)state;
+    assert_int_equal(forward_identity_hash(&other), hash);
+    other.handover = 1;
+    assert_int_not_equal(forward_identity_hash(&other), hash);
+    other = same;
+    other.sends_tls_headers = true;
+    assert_int_not_equal(forward_identity_hash(&other), hash);
+    for (size_t i = 0; i < sizeof(same.names) / sizeof(struct str); i++) {
+        struct str *names = (struct str *)(void *)&other.names;
+
+        other = same;
+        names[i] = STR("X-Renamed");
+        assert_int_not_equal(forward_identity_hash(&other), hash);
+    }
+}
+
 int
 main(void)
 {
@@ -727,6 +751,7 @@ main(void)
         cmocka_unit_test(identity_that_could_break_a_line_is_never_rendered),
         cmocka_unit_test(identity_beyond_the_arena_is_refused_not_cut),
         cmocka_unit_test(spoofed_identity_never_reaches_the_upstream),
+        cmocka_unit_test(the_hash_of_an_identity_differs_with_its_lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
