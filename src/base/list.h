@@ -62,6 +62,19 @@ list_remove(struct list *node)
 }
 
 /* NULL when empty. */
+/* What is in from goes behind what is in l; from is empty then. */
+static inline void
+list_append(struct list *l, struct list *from)
+{
+    if (list_is_empty(from))
+        return;
+    from->next->prev = l->prev;
+    l->prev->next = from->next;
+    from->prev->next = l;
+    l->prev = from->prev;
+    list_init(from);
+}
+
 static inline struct list *
 list_pop_head(struct list *head)
 {

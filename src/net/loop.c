@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/limits.h"
 
 struct loop {
     struct event_base *base;
@@ -129,21 +130,29 @@ fail:
 }
 
 /* Tasks queued meanwhile wait for the next turn, so that a task which defers itself again
- * cannot starve the descriptors. */
+ * cannot starve the descriptors; and so do those for which there is no time in this one. */
 static void
 run_tasks(struct loop *l)
 {
     struct list now;
     struct list *node;
+    int64_t end_us = 0;
 
     list_init(&now);
-    while ((node = list_pop_head(&l->tasks)) != NULL)
-        list_push_tail(&now, node);
-    while ((node = list_pop_head(&now)) != NULL) {
+    list_append(&now, &l->tasks);
+    for (unsigned n = 1; (node = list_pop_head(&now)) != NULL; n++) {
         struct loop_task *task = container_of(node, struct loop_task, link);
 
         task->run(task->arg);
+        if (n % TASKS_PER_LOOK != 0)
+            continue;
+        if (end_us == 0)
+            end_us = loop_now_fresh(l)->mono_us + TASKS_SLICE_US;
+        else if (loop_now_fresh(l)->mono_us >= end_us)
+            break;
     }
+    list_append(&now, &l->tasks); /* those that are left come first */
+    list_append(&l->tasks, &now);
 }
 
 void

@@ -82,6 +82,7 @@ client_cache_init(struct client_cache *cache)
 {
     map_init(&cache->map, CLIENT_CACHE_MAX);
     list_init(&cache->recent);
+    list_init(&cache->stale);
     cache->count = 0;
 }
 
@@ -97,14 +98,29 @@ client_uncache(struct client_cache *cache, struct client *cl)
 void
 client_cache_clear(struct client_cache *cache)
 {
-    list_for_each_safe (node, &cache->recent)
-        client_uncache(cache, container_of(node, struct client, link));
+    list_append(&cache->stale, &cache->recent);
+    map_done(&cache->map);
+    map_init(&cache->map, CLIENT_CACHE_MAX);
+    cache->count = 0;
+}
+
+bool
+client_cache_reap(struct client_cache *cache)
+{
+    struct list *node = list_pop_head(&cache->stale);
+
+    if (node == NULL)
+        return false;
+    client_unref(container_of(node, struct client, link));
+    return true;
 }
 
 void
 client_cache_done(struct client_cache *cache)
 {
     client_cache_clear(cache);
+    while (client_cache_reap(cache))
+        continue;
     map_done(&cache->map);
 }
 
@@ -125,6 +141,7 @@ client_cache_put(struct client_cache *cache, struct client *cl, const uint8_t ke
 {
     struct client *old = map_get(&cache->map, key_str(key));
 
+    gw_assert(!list_is_linked(&cl->link));
     if (old != NULL)
         client_uncache(cache, old);
     if (cache->count >= CLIENT_CACHE_MAX - 1)

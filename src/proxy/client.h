@@ -19,7 +19,7 @@
 
 struct client {
     unsigned refs;
-    struct list link; /* client_cache.recent while it is cached */
+    struct list link; /* client_cache.recent while it is cached, then .stale */
     uint8_t key[CLIENT_KEY_BYTES];
     struct arena arena;
     struct identity *identity;
@@ -36,11 +36,15 @@ struct client_cache {
     struct map map;
     struct list recent; /* most recently used first */
     size_t count;
+    struct list stale; /* cleared, not yet let go of */
 };
 
 void client_cache_init(struct client_cache *cache);
-/* For a new snapshot: nothing that was cached is found again. Connections keep theirs. */
+/* For a new snapshot: nothing that was cached is found again. Connections keep theirs. The cache
+ * itself lets go of its own by client_cache_reap, since that takes a while. */
 void client_cache_clear(struct client_cache *cache);
+/* Lets go of one that was cleared; false when none is left. */
+bool client_cache_reap(struct client_cache *cache);
 void client_cache_done(struct client_cache *cache);
 
 /* The key of certificates as sent, for a policy. GW_E_BUG when they cannot be encoded. */

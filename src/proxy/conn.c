@@ -654,6 +654,10 @@ conn_step(struct conn *c)
 {
     magic_check(c, MAGIC_CONN);
     gw_assert(!c->is_stepping);
+    if (c->state < CONN_OPEN && conn_listener(c) == NULL) {
+        conn_close(c, CONN_END_POLICY); /* its listener went before it was let in */
+        return;
+    }
     c->is_stepping = true;
     c->must_step = false;
     conn_step_once(c);

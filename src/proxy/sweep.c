@@ -29,18 +29,28 @@ sweep_report(struct worker *w)
         w->hooks.on_swept(w->hooks.arg, &report);
 }
 
+/* Connections first, then what the cache remembered of the last snapshot. False at the end. */
+static bool
+sweep_one(struct worker *w)
+{
+    struct conn *c;
+
+    if (w->sweep.cursor == &w->conns)
+        return client_cache_reap(&w->clients);
+    c = container_of(w->sweep.cursor, struct conn, link);
+    w->sweep.cursor = c->link.next;
+    (void)sweep_judge(c);
+    return true;
+}
+
 static void
 sweep_slice(void *arg)
 {
     struct worker *w = arg;
     int64_t end_us = loop_now_fresh(w->loop)->mono_us + SWEEP_SLICE_US;
 
-    while (w->sweep.cursor != &w->conns) {
-        struct conn *c = container_of(w->sweep.cursor, struct conn, link);
-
-        w->sweep.cursor = c->link.next;
-        (void)sweep_judge(c);
-        if (loop_now_fresh(w->loop)->mono_us >= end_us && w->sweep.cursor != &w->conns) {
+    while (sweep_one(w)) {
+        if (loop_now_fresh(w->loop)->mono_us >= end_us) {
             loop_timer_set(&w->sweep.timer, worker_now_ms(w));
             return;
         }
@@ -98,18 +108,29 @@ sweep_close(struct conn *c, const struct verdict *v)
     conn_close(c, v->reason == REASON_CERT_DENIED ? CONN_END_POLICY : CONN_END_REVOKED);
 }
 
+/* The connection's listener is gone: what is in progress finishes under the last verdict. */
+static bool
+sweep_leave(struct conn *c)
+{
+    if (c->state < CONN_OPEN)
+        conn_close(c, CONN_END_POLICY);
+    else
+        conn_drain(c);
+    return c->state < CONN_FLUSH;
+}
+
 bool
 sweep_judge(struct conn *c)
 {
     struct verdict v;
     bool is_good;
 
+    if (c->listener_index == UINT32_MAX) /* it is gone: under the last verdict, and no longer */
+        return sweep_leave(c);
     if (c->state >= CONN_FLUSH || c->state < CONN_OPEN)
         return c->state < CONN_FLUSH;
     if (c->judged_epoch == c->w->judge_epoch)
         return true;
-    if (c->listener_index == UINT32_MAX)
-        return true; /* its listener is gone: it drains under its last verdict */
     is_good = conn_judge_again(c, &v);
     c->w->sweep.judged++;
     if (is_good) {

@@ -196,25 +196,24 @@ worker_site_drop(struct worker *w GW_UNUSED, struct worker_site *ws)
     free(ws);
 }
 
-/* Old indices become those of the new site; connections of a removed listener drain. */
+/* Old indices become those of the new site. Connections of a removed listener have none; the sweep
+ * drains them. Every connection is touched before anything else happens, so it must be cheap. */
 static void
-conns_rebind(struct worker *w)
+conns_rebind(struct worker *w, const struct site *old)
 {
-    const struct site *site = w->site->site;
+    unsigned moved[LISTENERS_MAX];
 
-    list_for_each_safe (node, &w->conns) {
+    gw_assert(old->listener_count <= LISTENERS_MAX);
+    for (size_t i = 0; i < old->listener_count; i++) {
+        const struct site_listener *l = site_listener_find(w->site->site, old->listeners[i].name);
+
+        moved[i] = l == NULL ? UINT32_MAX : (unsigned)(l - w->site->site->listeners);
+    }
+    list_for_each (node, &w->conns) {
         struct conn *c = container_of(node, struct conn, link);
-        const struct site_listener *l = site_listener_find(site, c->listener_name);
 
-        if (l == NULL) {
-            c->listener_index = UINT32_MAX;
-            if (c->state < CONN_OPEN)
-                conn_close(c, CONN_END_POLICY);
-            else
-                conn_drain(c);
-        } else {
-            c->listener_index = (unsigned)(l - site->listeners);
-        }
+        if (c->listener_index != UINT32_MAX)
+            c->listener_index = moved[c->listener_index];
     }
 }
 
@@ -245,7 +244,8 @@ on_update(struct loop_msg *msg)
     w->conn_log = m->update.conn_log;
     client_cache_clear(&w->clients);
     upstreams_update(w);
-    conns_rebind(w);
+    if (old_site != NULL)
+        conns_rebind(w, old_site->site);
     if (!w->is_draining)
         listeners_apply(w, &m->update);
     worker_site_drop(w, old_site);

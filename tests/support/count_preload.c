@@ -9,12 +9,16 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The allocator behind malloc and its kin, under names that nothing else takes. */
@@ -178,11 +182,60 @@ sendmsg(int fd, const struct msghdr *m, int flags)
     return syscall(SYS_sendmsg, fd, m, flags);
 }
 
+static uint64_t
+clock_ns(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void
+keep_longest(uint64_t *longest, uint64_t ns)
+{
+    uint64_t was = __atomic_load_n(longest, __ATOMIC_RELAXED);
+
+    while (ns > was && !__atomic_compare_exchange_n(longest, &was, ns, false, __ATOMIC_RELAXED,
+                                                    __ATOMIC_RELAXED))
+        continue;
+}
+
+struct turn {
+    bool is_worker;
+    uint64_t cpu_ns, wall_ns; /* when its last wait ended; 0: it has not waited yet */
+};
+
+static void
+turn_end(struct turn *t)
+{
+    char name[32] = "";
+
+    if (!t->is_worker) { /* a thread gets its name only after it has begun */
+        t->is_worker = pthread_getname_np(pthread_self(), name, sizeof(name)) == 0 &&
+                       strncmp(name, "worker-", 7) == 0;
+        return;
+    }
+    if (t->wall_ns == 0)
+        return;
+    keep_longest(&totals->turn_cpu_ns, clock_ns(CLOCK_THREAD_CPUTIME_ID) - t->cpu_ns);
+    keep_longest(&totals->turn_wall_ns, clock_ns(CLOCK_MONOTONIC) - t->wall_ns);
+}
+
 int
 epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms)
 {
+    static _Thread_local struct turn turn;
+    int n;
+
     COUNT(waits);
-    return (int)syscall(SYS_epoll_pwait, fd, events, max, timeout_ms, NULL, 8);
+    turn_end(&turn);
+    n = (int)syscall(SYS_epoll_pwait, fd, events, max, timeout_ms, NULL, 8);
+    if (turn.is_worker) {
+        turn.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        turn.wall_ns = clock_ns(CLOCK_MONOTONIC);
+    }
+    return n;
 }
 
 int

@@ -16,6 +16,9 @@ struct count_totals {
     uint64_t writes;
     uint64_t waits;  /* epoll_wait */
     uint64_t others; /* epoll_ctl, socket options, shutdown, accept4 */
+    /* The longest time between two waits of a thread named worker-N; the test may zero both. */
+    uint64_t turn_cpu_ns;
+    uint64_t turn_wall_ns;
 };
 
 #endif

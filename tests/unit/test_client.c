@@ -52,6 +52,16 @@ a_cached_client_is_found_until_the_snapshot_changes(void **state)
     client_unref(again);
     client_cache_clear(&cache);
     assert_null(client_cache_find(&cache, key));
+    /* The cache lets go of it later, and may remember it anew meanwhile. */
+    assert_int_equal(cl->refs, 2);
+    again = admit(f, leaf);
+    client_cache_put(&cache, again, key);
+    assert_true(client_cache_reap(&cache));
+    assert_false(client_cache_reap(&cache));
+    assert_int_equal(cl->refs, 1);
+    assert_ptr_equal(client_cache_find(&cache, key), again);
+    client_unref(again);
+    client_unref(again);
     /* The connection that holds it keeps it. */
     assert_true(str_eq(cl->identity->subject, STR("CN=alice")));
     client_unref(cl);

@@ -66,6 +66,36 @@ items_may_be_removed_while_walking(void **state)
     assert_true(list_is_empty(&head));
 }
 
+static void
+one_list_is_put_behind_another(void **state)
+{
+    struct item items[4] = {{.number = 1}, {.number = 2}, {.number = 3}, {.number = 4}};
+    struct list a, b;
+    int want = 1;
+
+    (void)state;
+    list_init(&a);
+    list_init(&b);
+    list_append(&a, &b);
+    assert_true(list_is_empty(&a));
+    list_push_tail(&b, &items[0].node);
+    list_push_tail(&b, &items[1].node);
+    list_append(&a, &b);
+    assert_true(list_is_empty(&b));
+    list_append(&a, &b);
+    list_push_tail(&b, &items[2].node);
+    list_append(&a, &b);
+    list_push_tail(&a, &items[3].node);
+    list_for_each (node, &a)
+        assert_int_equal(number_of(node), want++);
+    assert_int_equal(want, 5);
+    while (want > 1) {
+        assert_int_equal(number_of(a.prev), --want);
+        list_remove(a.prev);
+    }
+    assert_true(list_is_empty(&a));
+}
+
 int
 main(void)
 {
@@ -73,6 +103,7 @@ main(void)
         cmocka_unit_test(items_come_in_the_order_they_were_linked),
         cmocka_unit_test(a_removed_item_is_unlinked_and_may_be_removed_again),
         cmocka_unit_test(items_may_be_removed_while_walking),
+        cmocka_unit_test(one_list_is_put_behind_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

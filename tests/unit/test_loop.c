@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "net/loop.h"
 #include "net/sock.h"
 
@@ -307,6 +308,15 @@ struct slow {
     int64_t fresh_us;
 };
 
+static int64_t
+clock_us(void)
+{
+    struct clock now;
+
+    clock_read(&now);
+    return now.mono_us;
+}
+
 static void
 on_slow(void *arg)
 {
@@ -558,6 +568,54 @@ tasks_run_once_at_the_end_of_the_turn(void **state)
     assert_int_equal(k.calls_seen, 1);
 }
 
+struct slow_task {
+    struct loop_task task;
+    struct world *world;
+    int *order;
+    int number;
+    int calls_seen;
+};
+
+static void
+on_slow_task(void *arg)
+{
+    struct slow_task *s = arg;
+    int64_t until = clock_us() + TASKS_SLICE_US / 4;
+
+    while (clock_us() < until)
+        continue;
+    if (s->number == 0)
+        assert_int_equal(write(s->world->theirs, "x", 1), 1);
+    assert_int_equal((*s->order)++, s->number);
+    s->calls_seen = s->world->calls;
+}
+
+/* What takes long altogether is done in the order it was put off, over several turns. */
+static void
+many_tasks_leave_descriptors_their_turn(void **state)
+{
+    enum { COUNT = 10 * TASKS_PER_LOOK };
+    struct world *w = *state;
+    struct slow_task *tasks = calloc(COUNT, sizeof(*tasks));
+    struct work last = {.loop = w->loop, .world = w};
+    int order = 0;
+
+    for (int i = 0; i < COUNT; i++) {
+        tasks[i] = (struct slow_task){.world = w, .order = &order, .number = i};
+        loop_task_init(&tasks[i].task, on_slow_task, &tasks[i]);
+        loop_defer(w->loop, &tasks[i].task);
+    }
+    loop_task_init(&last.task, on_work, &last);
+    loop_defer(w->loop, &last.task);
+    assert_int_equal(loop_watch_add(w->loop, &w->watch, w->ours, on_io, w), 0);
+    run_for(w, 5000);
+    assert_int_equal(order, COUNT);
+    assert_int_equal(last.runs, 1);
+    assert_int_equal(tasks[TASKS_PER_LOOK - 1].calls_seen, tasks[0].calls_seen);
+    assert_int_equal(last.calls_seen, tasks[0].calls_seen + 1);
+    free(tasks);
+}
+
 static void
 a_task_that_defers_itself_does_not_wait_and_does_not_starve(void **state)
 {
@@ -634,6 +692,7 @@ main(void)
         test(another_thread_stops_a_waiting_loop),
         test(messages_after_the_stop_are_run_by_free),
         test(tasks_run_once_at_the_end_of_the_turn),
+        test(many_tasks_leave_descriptors_their_turn),
         test(a_task_that_defers_itself_does_not_wait_and_does_not_starve),
         test(a_cancelled_task_does_not_run),
         test(a_waiting_loop_uses_no_cpu),
