@@ -182,7 +182,6 @@ enum {
     RESUMPTION_MAX_S = 86400,  /* from the original full handshake, however often renewed */
     SWEEP_SLICE_US = 1000,     /* of one loop turn */
     TASKS_SLICE_US = 1000,     /* the same for what was put off to its end */
-    TASKS_PER_LOOK = 8,        /* of those between two looks at the clock */
     RESOLVE_INTERVAL_MIN_MS = 1000,
     RESOLVE_INTERVAL_MAX_MS = 60000,
     RESOLVE_INTERVAL_DEFAULT_MS = 30000, /* when the TTL cannot be learned */

@@ -60,6 +60,8 @@ struct loop_msg {
     void (*run)(struct loop_msg *msg);
 };
 
+enum { TASKS_PER_LOOK = 8 }; /* tasks between two looks at the clock */
+
 /* Embedded. run is called once at the end of the current turn. */
 struct loop_task {
     struct list link;

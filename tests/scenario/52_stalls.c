@@ -15,7 +15,7 @@
 
 #include "support/count_preload.h"
 
-enum { CONNS = 800, OPEN_MS = 60000, END_MS = 20000, TURN_NS_MAX = 10 * 1000 * 1000 };
+enum { CONNS = 1000, OPEN_MS = 60000, END_MS = 20000, TURN_NS_MAX = 14 * 1000 * 1000 };
 
 static const char stalls_yaml[] =
     "workers: 1\n"
