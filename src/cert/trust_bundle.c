@@ -262,6 +262,25 @@ index_certs(struct trust_builder *b)
     return 0;
 }
 
+/* A bundle that was cut between two certificates is a good bundle: who has gone is said. */
+static void
+warn_gone(struct trust_builder *b)
+{
+    char who[CERT_TEXT_MAX];
+
+    for (size_t i = 0; b->previous != NULL && i < b->previous->ca_count; i++) {
+        const X509 *cert = b->previous->cas[i].cert;
+
+        if (trust_ca_find(b->t, cert) != NULL)
+            continue;
+        cert_describe(cert, who);
+        diag_warn(b->diag, b->file, 0, 0,
+                  "CA certificate %s is in use and not in the file any more: its clients are "
+                  "refused unless another CA of the file vouches for them",
+                  who);
+    }
+}
+
 static int
 read_bundle(struct trust_builder *b)
 {
@@ -290,8 +309,10 @@ trust_bundle_load(struct trust_builder *b)
     err = b->src->ca_der.len > 0 ? on_certificate(b, b->src->ca_der, 0) : read_bundle(b);
     if (err == 0)
         err = index_certs(b);
-    if (err == 0)
+    if (err == 0) {
         check_signatures(b);
+        warn_gone(b);
+    }
     free(b->lines);
     b->lines = NULL;
     return err;

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "conf/mem.h"
 #include "conf/value.h"
+#include "policy/spiffe.h"
 
 #define WHERE_MAX 160
 #define NEAR_ENOUGH 3
@@ -200,6 +201,22 @@ has_cert_condition(const struct rule_cert_condition *cert)
            0;
 }
 
+/* A value that no certificate can have would turn a rule that admits into one that does not, and
+ * one that denies into one that never does. */
+static void
+check_san_uris(struct check *c, const struct config_rule *rule)
+{
+    const struct str_list *uris = &rule->when.cert.san_uri;
+
+    for (size_t i = 0; i < uris->count; i++) {
+        if (spiffe_is_meant(uris->items[i]) && !spiffe_is_pattern(uris->items[i]))
+            check_error(c, rule->pos,
+                        "client_certificate.san_uri: \"%.*s\" is no SPIFFE id "
+                        "(spiffe://trust-domain/path, without wildcards but a last segment of *)",
+                        STR_ARG(uris->items[i]));
+    }
+}
+
 static void
 check_rule(struct check *c, struct config_listener *l, struct config_rule *rule)
 {
@@ -209,6 +226,7 @@ check_rule(struct check *c, struct config_listener *l, struct config_rule *rule)
         check_error(c, rule->pos,
                     "client_certificate can never hold: mutual_authentication must have mode "
                     "verify or optional");
+    check_san_uris(c, rule);
     if (rule->when.vpc_endpoint.count > 0 && l->proxy.mode == CONFIG_PROXY_OFF)
         check_warn(c, rule->pos, "vpc_endpoint never holds without proxy_protocol");
     check_action(c, &rule->action);

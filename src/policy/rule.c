@@ -7,8 +7,7 @@
 #include "policy/rule.h"
 
 #include "base/limits.h"
-
-#define SPIFFE_SCHEME STR("spiffe:")
+#include "policy/spiffe.h"
 
 /* How one value of a condition is compared with the text at hand. */
 typedef bool (*value_match_fn)(struct str value, struct str text);
@@ -155,28 +154,17 @@ query_matches(const struct rule_conditions *c, const struct rule_input *in)
 
 /* ---- client certificate ---- */
 
-/* SPIFFE identifiers are compared byte by byte; the only wildcard is a last path segment that is
- * '*' alone, which stands for exactly one segment. */
+/* A certificate that names several identifiers names none (X.509-SVID, section 2). */
 static bool
-spiffe_matches(struct str value, struct str uri)
+san_uri_matches(struct str value, const struct identity_list *uris)
 {
-    struct str prefix, segment;
-
-    if (!str_ends(value, STR("/*")))
-        return str_eq(value, uri);
-    prefix = str_sub(value, 0, value.len - 1);
-    if (!str_starts(uri, prefix))
-        return false;
-    segment = str_sub(uri, prefix.len, uri.len);
-    return segment.len > 0 && str_chr(segment, '/') < 0;
-}
-
-static bool
-uri_matches(struct str value, struct str uri)
-{
-    if (str_starts_nocase(value, SPIFFE_SCHEME))
-        return spiffe_matches(value, uri);
-    return wildcard_exact(value, uri);
+    if (spiffe_is_meant(value))
+        return uris->count == 1 && spiffe_matches(value, uris->items[0]);
+    for (size_t i = 0; i < uris->count; i++) {
+        if (wildcard_exact(value, uris->items[i]))
+            return true;
+    }
+    return false;
 }
 
 /* One row per field of `client_certificate` that the certificate may hold several times. */
@@ -194,11 +182,15 @@ struct cert_field {
     }
 
 static const struct cert_field cert_fields[] = {
-    CERT_FIELD(subject_cn, wildcard_exact), CERT_FIELD(subject_ou, wildcard_exact),
-    CERT_FIELD(subject_o, wildcard_exact),  CERT_FIELD(issuer_cn, wildcard_exact),
-    CERT_FIELD(issuer_ou, wildcard_exact),  CERT_FIELD(issuer_o, wildcard_exact),
-    CERT_FIELD(san_dns, wildcard_nocase),   CERT_FIELD(san_uri, uri_matches),
-    CERT_FIELD(san_email, wildcard_exact),  CERT_FIELD(san_ip, str_eq),
+    CERT_FIELD(subject_cn, wildcard_exact),
+    CERT_FIELD(subject_ou, wildcard_exact),
+    CERT_FIELD(subject_o, wildcard_exact),
+    CERT_FIELD(issuer_cn, wildcard_exact),
+    CERT_FIELD(issuer_ou, wildcard_exact),
+    CERT_FIELD(issuer_o, wildcard_exact),
+    CERT_FIELD(san_dns, wildcard_nocase),
+    CERT_FIELD(san_email, wildcard_exact),
+    CERT_FIELD(san_ip, str_eq),
     CERT_FIELD(policy_oids, str_eq),
 };
 
@@ -226,6 +218,16 @@ cert_field_matches(const struct cert_field *f, const struct str_list *values,
 
     for (size_t i = 0; i < facts->count; i++) {
         if (any_value(values, f->matches, facts->items[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool
+any_san_uri(const struct str_list *values, const struct identity *identity)
+{
+    for (size_t i = 0; i < values->count; i++) {
+        if (san_uri_matches(values->items[i], &identity->san_uri))
             return true;
     }
     return false;
@@ -273,6 +275,9 @@ cert_matches(const struct evaluation *e)
             !traced(e, f->name, cert_field_matches(f, values, e->in->identity)))
             return false;
     }
+    if (c->san_uri.count > 0 &&
+        !traced(e, "client_certificate.san_uri", any_san_uri(&c->san_uri, e->in->identity)))
+        return false;
     return cert_scalars_match(e);
 }
 

@@ -393,6 +393,9 @@ an_ended_entry_does_not_hide_one_that_lasts(void **state)
     (void)state;
     assert_int_equal(deny_list_build(entries, 2, &d), 0);
     assert_true(is_denied(d, alice, 100));
+    assert_ptr_equal(deny_list_ref(d), d); /* a reader and its writer: each gives up its own */
+    deny_list_unref(d);
+    assert_true(is_denied(d, alice, 100));
     deny_list_unref(d);
 }
 

@@ -211,6 +211,22 @@ the_same_anchors_in_another_order_are_the_same(void **state)
     trust_unref(t);
 }
 
+static void
+a_ca_that_has_gone_is_said(void **state)
+{
+    struct fixture *f = *state;
+    struct trust *t = build(f, NULL), *smaller;
+
+    assert_false(says(&f->diag, "not in the file any more"));
+    pki_write_certs(f->bundle, f->ca, NULL);
+    smaller = build(f, t);
+    assert_true(says(&f->diag, "CA certificate \"CN=Test Root\""));
+    assert_true(says(&f->diag, "is in use and not in the file any more"));
+    assert_false(says(&f->diag, "\"CN=Test CA\" serial"));
+    trust_unref(smaller);
+    trust_unref(t);
+}
+
 #define with_files(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int
@@ -227,6 +243,7 @@ main(void)
         with_files(a_ca_of_tomorrow_is_a_warning),
         with_files(names_to_advertise_are_unique),
         with_files(the_same_anchors_in_another_order_are_the_same),
+        with_files(a_ca_that_has_gone_is_said),
     };
 
     return cmocka_run_group_tests(tests, setup_all, teardown_all);
