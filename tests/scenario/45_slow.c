@@ -109,20 +109,26 @@ struct slow {
 #define TICK_MS 200
 #define SLACK_MS 20000 /* machines are slow too */
 
+#define SLOW(label, where, protocol, ms, bytes, code)                                       \
+    {                                                                                       \
+        .name = label, .listener = where, .alpn = protocol, .least_ms = ms, .start = bytes, \
+        .status = code                                                                      \
+    }
+
 static struct slow slows[SLOW_KINDS] = {
-    [SLOW_HELLO] = {"hello", PLAIN, NULL, 4500, NULL, 0},
-    [SLOW_NO_REQUEST] = {"no request", HASTY, "http/1.1", 4500, "", 0},
-    [SLOW_HEAD] = {"head", PLAIN, "http/1.1", 9500,
-                   "GET / HTTP/1.1\r\nHost: localhost\r\nX: ", 408},
-    [SLOW_BODY] = {"body", PLAIN, "http/1.1", 9500, POST, 408},
-    [SLOW_NO_BODY] = {"no body", PLAIN, "http/1.1", 9500, POST, 408},
-    [SLOW_READER] = {"reader", PLAIN, "http/1.1", 29000,
-                     "GET /large HTTP/1.1\r\nHost: h.test\r\n\r\n", 0},
-    [SLOW_H2_HEAD] = {"HTTP/2 head", PLAIN, "h2", 9500, NULL, 0},
-    [SLOW_H2_BODY] = {"HTTP/2 body", PLAIN, "h2", 9500, NULL, 408},
-    [SLOW_H2_READER] = {"HTTP/2 reader", PLAIN, "h2", 29000, NULL, 0},
-    [KEPT_H1] = {"HTTP/1.1 kept", SHORT, "http/1.1", 59000, "", 0},
-    [KEPT_H2] = {"HTTP/2 kept", SHORT, "h2", 59000, NULL, 0},
+    [SLOW_HELLO] = SLOW("hello", PLAIN, NULL, 4500, NULL, 0),
+    [SLOW_NO_REQUEST] = SLOW("no request", HASTY, "http/1.1", 4500, "", 0),
+    [SLOW_HEAD] =
+        SLOW("head", PLAIN, "http/1.1", 9500, "GET / HTTP/1.1\r\nHost: localhost\r\nX: ", 408),
+    [SLOW_BODY] = SLOW("body", PLAIN, "http/1.1", 9500, POST, 408),
+    [SLOW_NO_BODY] = SLOW("no body", PLAIN, "http/1.1", 9500, POST, 408),
+    [SLOW_READER] =
+        SLOW("reader", PLAIN, "http/1.1", 29000, "GET /large HTTP/1.1\r\nHost: h.test\r\n\r\n", 0),
+    [SLOW_H2_HEAD] = SLOW("HTTP/2 head", PLAIN, "h2", 9500, NULL, 0),
+    [SLOW_H2_BODY] = SLOW("HTTP/2 body", PLAIN, "h2", 9500, NULL, 408),
+    [SLOW_H2_READER] = SLOW("HTTP/2 reader", PLAIN, "h2", 29000, NULL, 0),
+    [KEPT_H1] = SLOW("HTTP/1.1 kept", SHORT, "http/1.1", 59000, "", 0),
+    [KEPT_H2] = SLOW("HTTP/2 kept", SHORT, "h2", 59000, NULL, 0),
 };
 
 static const struct origin_step large_steps[] = {
