@@ -74,6 +74,12 @@ cert_der(X509 *cert, uint8_t **ret, size_t *ret_len)
     return 0;
 }
 
+bool
+cert_eq(const X509 *a, const X509 *b)
+{
+    return a == b || X509_cmp(a, b) == 0;
+}
+
 int
 cert_digest(const X509 *cert, uint8_t ret[CERT_DIGEST_BYTES])
 {

@@ -23,6 +23,8 @@ int cert_dates(const X509 *cert, int64_t *ret_not_before_s, int64_t *ret_not_aft
 size_t cert_der_bytes(X509 *cert);
 /* The DER; free(). GW_E_PARSE when it cannot be encoded. */
 int cert_der(X509 *cert, uint8_t **ret, size_t *ret_len) GW_MUST_USE;
+/* The same bytes. */
+bool cert_eq(const X509 *a, const X509 *b);
 /* SHA-256 of the DER. */
 int cert_digest(const X509 *cert, uint8_t ret[CERT_DIGEST_BYTES]) GW_MUST_USE;
 /* SHA-256 over prefix, leaf and rest (may be NULL), one after the other as DER. */

@@ -57,6 +57,16 @@ client_new(struct verdict *v, const struct trust *trust, struct client **ret,
     return 0;
 }
 
+X509 *
+client_path_cert(const struct client *cl, const X509 *cert)
+{
+    for (int i = 0; i < cl->chain_count; i++) {
+        if (cert_eq(cl->chain[i], cert))
+            return cl->chain[i];
+    }
+    return NULL;
+}
+
 /* ---- keys ------------------------------------------------------------------------------- */
 
 int

@@ -64,6 +64,8 @@ void client_cache_put(struct client_cache *cache, struct client *cl,
 /* Takes the verdict's path. GW_E_DENIED with *ret_reason when the identity cannot be stated. */
 int client_new(struct verdict *v, const struct trust *trust, struct client **ret,
                enum reason *ret_reason) GW_MUST_USE;
+/* The certificate of the path that equals cert; NULL: none does. */
+X509 *client_path_cert(const struct client *cl, const X509 *cert);
 struct client *client_ref(struct client *cl);
 void client_unref(struct client *cl); /* NULL is fine */
 

@@ -306,9 +306,18 @@ on_resume(void *arg, const struct tls_ticket_facts *facts, X509 *leaf, STACK_OF(
     return is_good;
 }
 
+static X509 *
+on_shared_cert(void *arg, X509 *cert)
+{
+    const struct conn *c = arg;
+
+    return c->cl != NULL ? client_path_cert(c->cl, cert) : NULL;
+}
+
 const struct tls_hooks conn_tls_hooks = {
     .on_client_hello = on_client_hello,
     .on_client_cert = on_client_cert,
+    .on_shared_cert = on_shared_cert,
     .on_ticket = on_ticket,
     .on_resume = on_resume,
 };

@@ -229,7 +229,10 @@ judge_session(struct tls_io *t, SSL_SESSION *session)
     if (!keep_session_certificates(t, session, certs))
         return false;
     t->original_s = facts.original_s;
-    return t->hooks->on_resume(t->arg, &facts, t->leaf, t->chain);
+    if (!t->hooks->on_resume(t->arg, &facts, t->leaf, t->chain))
+        return false;
+    tls_share_certificates(t, t->chain);
+    return true;
 }
 
 static SSL_TICKET_RETURN

@@ -172,6 +172,36 @@ keep_certificates(struct tls_io *t, X509 *leaf, STACK_OF(X509) * chain)
     t->chain = chain != NULL ? X509_chain_up_ref(chain) : NULL;
 }
 
+void
+tls_share_certificates(const struct tls_io *t, STACK_OF(X509) * chain)
+{
+    if (t->hooks == NULL || t->hooks->on_shared_cert == NULL)
+        return;
+    for (int i = 0; chain != NULL && i < sk_X509_num(chain); i++) {
+        X509 *own = sk_X509_value(chain, i);
+        X509 *shared = t->hooks->on_shared_cert(t->arg, own);
+
+        if (shared == NULL || shared == own || X509_up_ref(shared) != 1)
+            continue;
+        (void)sk_X509_set(chain, i, shared);
+        X509_free(own);
+    }
+}
+
+/* chain is libssl's own stack, of which it takes the session's leaf after this callback. What it
+ * made its store context with lives on until the handshake is over. */
+static void
+share_handshake(struct tls_io *t, X509 *leaf, STACK_OF(X509) * chain)
+{
+    if (chain == NULL || sk_X509_value(chain, 0) != leaf)
+        return;
+    X509_free(t->replaced_leaf);
+    X509_up_ref(leaf);
+    t->replaced_leaf = leaf;
+    tls_share_certificates(t, chain);
+    keep_certificates(t, sk_X509_value(chain, 0), chain);
+}
+
 static enum reason
 judge(struct tls_io *t, X509 *leaf, STACK_OF(X509) * chain)
 {
@@ -194,6 +224,7 @@ tls_on_verify(X509_STORE_CTX *store, void *arg GW_UNUSED)
     keep_certificates(t, leaf, chain);
     reason = judge(t, leaf, chain);
     if (reason == REASON_NONE) {
+        share_handshake(t, leaf, chain);
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
     }

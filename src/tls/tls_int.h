@@ -84,7 +84,8 @@ struct tls_io {
     const struct tls_hooks *hooks;
     void *arg;
     struct str sni;
-    X509 *leaf; /* as sent, referenced; servers */
+    X509 *leaf;          /* as sent, referenced; servers */
+    X509 *replaced_leaf; /* within the handshake: libssl's own, which leaf took the place of */
     STACK_OF(X509) * chain;
     SSL_SESSION **session_slot;
     SSL_SESSION *offered; /* only compared */
@@ -110,6 +111,9 @@ int tls_on_session(SSL *ssl, SSL_SESSION *session);
 /* The first protocol of the policy that is on the client's list, as in RFC 7301 3.2. NULL ptr
  * when there is none or the list is malformed. Points into offered. */
 struct str tls_alpn_select(struct str offered, bool has_h2, bool has_http11);
+
+/* Certificates of chain that the hooks know an equal of are replaced by it. */
+void tls_share_certificates(const struct tls_io *t, STACK_OF(X509) * chain);
 
 /* Common to tls_accept and tls_connect. NULL without memory. */
 struct tls_io *tls_io_new(SSL_CTX *ctx, const BIO_METHOD *method, int fd) GW_MUST_USE;

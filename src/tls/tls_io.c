@@ -56,6 +56,7 @@ tls_free(struct tls_io *t)
         return;
     magic_check(t, MAGIC_TLS);
     SSL_free(t->ssl);
+    X509_free(t->replaced_leaf);
     X509_free(t->leaf);
     sk_X509_pop_free(t->chain, X509_free);
     free((char *)t->sni.ptr);
@@ -98,6 +99,8 @@ tls_handshake(struct tls_io *t)
     if (rc != 1)
         return tls_fault(t, rc);
     t->is_open = true;
+    X509_free(t->replaced_leaf);
+    t->replaced_leaf = NULL;
     ticket_settle(t);
     return 0;
 }

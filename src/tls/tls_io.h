@@ -40,6 +40,10 @@ struct tls_hooks {
      * REASON_NONE to go on; anything else fails the handshake with that reason's alert. Not called
      * without one. */
     enum reason (*on_client_cert)(void *arg, X509 *leaf, STACK_OF(X509) * chain);
+    /* An equal of cert, one of those just admitted, that outlives this connection; NULL: none. It
+     * takes the place of cert, so that the certificates of one client are in memory once. Called
+     * after on_client_cert and on_resume; may be NULL. */
+    X509 *(*on_shared_cert)(void *arg, X509 *cert);
     /* A ticket is issued: the digest of the policy it is for, TLS_POLICY_DIGEST_BYTES. NULL: the
      * ticket will not be taken back. May be NULL. */
     const uint8_t *(*on_ticket)(void *arg);

@@ -33,6 +33,24 @@ key_of(const struct pki_cert *leaf, STACK_OF(X509) * sent, const uint8_t *policy
 }
 
 static void
+the_path_is_searched_by_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct pki_cert *leaf = pki_client(f->ca, "alice");
+    struct pki_cert *other = pki_client(f->ca, "alice"); /* the same name, another key */
+    struct client *cl = admit(f, leaf);
+    X509 *copy = X509_dup(leaf->x509);
+
+    assert_ptr_equal(client_path_cert(cl, copy), cl->chain[0]);
+    assert_ptr_equal(client_path_cert(cl, cl->chain[1]), cl->chain[1]);
+    assert_null(client_path_cert(cl, other->x509));
+    X509_free(copy);
+    client_unref(cl);
+    pki_free(other);
+    pki_free(leaf);
+}
+
+static void
 a_cached_client_is_found_until_the_snapshot_changes(void **state)
 {
     struct fixture *f = *state;
@@ -152,6 +170,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_path_is_searched_by_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cached_client_is_found_until_the_snapshot_changes, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_key_tells_apart_whatever_the_verdict_depends_on, setup,

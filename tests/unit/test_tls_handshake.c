@@ -373,6 +373,38 @@ a_hello_of_16_kilobytes_does_not_lose_its_name(void **state)
     tls_server_unref(s);
 }
 
+/* libssl's session and the connection hold the shared certificate; what the client sent is gone,
+ * and the handshake, which proves possession of the key, goes on with it. */
+static void
+certificates_that_are_known_are_kept_once(void **state)
+{
+    struct tls_server *s = server_simple(&files, TLS_CLIENT_AUTH_REQUIRE);
+
+    (void)state;
+    for (size_t i = 0; i < 2 * array_len(versions); i++) {
+        X509 *leaf = X509_dup(files.client->x509);
+        X509 *ca = i % 2 == 0 ? X509_dup(files.ca->x509) : NULL;
+        struct tls_judge judge = {.policy = s, .shared = {leaf, ca}};
+        struct tls_pair p;
+
+        pair_client(&p, s, versions[i / 2], &judge);
+        pair_use_cert(&p, files.client, files.ca);
+        assert_int_equal(pair_shake(&p), 0);
+        assert_ptr_equal(tls_peer_leaf(p.t), leaf);
+        assert_ptr_equal(SSL_get0_peer_certificate(p.t->ssl), leaf);
+        assert_int_equal(sk_X509_num(tls_peer_chain(p.t)), 2);
+        assert_ptr_equal(sk_X509_value(tls_peer_chain(p.t), 0), leaf);
+        assert_int_equal(sk_X509_value(tls_peer_chain(p.t), 1) == ca, ca != NULL);
+        X509_free(leaf); /* the connection has references of its own */
+        X509_free(ca);
+        tls_write_all(&p, "hello");
+        assert_plain_reads(&p, "hello");
+        assert_int_equal(X509_cmp(tls_peer_leaf(p.t), files.client->x509), 0);
+        pair_free(&p);
+    }
+    tls_server_unref(s);
+}
+
 int
 main(void)
 {
@@ -383,6 +415,7 @@ main(void)
         cmocka_unit_test(the_chosen_policy_decides_the_lowest_version),
         cmocka_unit_test(the_chosen_policy_decides_which_authorities_are_named),
         cmocka_unit_test(the_policy_may_be_gone_while_its_connection_lives),
+        cmocka_unit_test(certificates_that_are_known_are_kept_once),
         cmocka_unit_test(the_protocol_is_matched_exactly_or_not_at_all),
         cmocka_unit_test(odd_protocol_lists_are_never_read_past_their_end),
         cmocka_unit_test(the_protocol_is_negotiated_by_the_servers_preference),

@@ -52,6 +52,7 @@ struct tls_judge {
     int hello_calls;
     int cert_calls;
     int chain_len;
+    X509 *shared[2]; /* on_shared_cert finds these by their bytes */
 };
 
 static inline struct tls_server *
@@ -77,8 +78,20 @@ judge_cert(void *arg, X509 *leaf, STACK_OF(X509) * chain)
     return j->answer;
 }
 
-static const struct tls_hooks judge_hooks = {.on_client_hello = judge_hello,
-                                             .on_client_cert = judge_cert};
+static inline X509 *
+judge_shared(void *arg, X509 *cert)
+{
+    struct tls_judge *j = arg;
+
+    for (size_t i = 0; i < array_len(j->shared); i++) {
+        if (j->shared[i] != NULL && X509_cmp(j->shared[i], cert) == 0)
+            return j->shared[i];
+    }
+    return NULL;
+}
+
+static const struct tls_hooks judge_hooks = {
+    .on_client_hello = judge_hello, .on_client_cert = judge_cert, .on_shared_cert = judge_shared};
 
 static inline char *
 files_path(const struct tls_files *f, const char *name)
