@@ -234,16 +234,27 @@ gateway_say_ready(struct gateway *g)
     notify_send("READY=1\nMAINPID=%d", (int)getpid());
 }
 
+/* What the socket unit opens and the configuration does not name. */
+static void
+gateway_close_unused(struct gateway *g)
+{
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < g->sockets.inherited_count; i++) {
+        addr_format(&g->sockets.inherited[i].bound, text);
+        log_event(LOG_WARN, "gateway",
+                  "the inherited address %s is the bind of no listener; closed", text);
+    }
+    (void)sockets_close_inherited(&g->sockets);
+}
+
 /* The admin addresses of a gateway that replaces another are taken over at the last moment. */
 static void
 gateway_first_commit(struct gateway *g)
 {
     struct diag diag;
-    size_t unused = sockets_close_inherited(&g->sockets);
 
-    if (unused > 0)
-        log_event(LOG_WARN, "gateway", "%zu inherited addresses are in no listener; closed",
-                  unused);
+    gateway_close_unused(g);
     diag_init(&diag);
     if (g->inherited.is_upgrade && gateway_open_admin(g, &diag) != 0) {
         diag_print(&diag, stderr);

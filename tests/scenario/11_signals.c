@@ -418,23 +418,29 @@ static void
 inherited_sockets_are_used_by_address(void **state)
 {
     struct world *w = *state;
-    char *script = xformat("LISTEN_PID=$$ LISTEN_FDS=1 exec %s run -c %s",
+    char *script = xformat("LISTEN_PID=$$ LISTEN_FDS=2 exec %s run -c %s",
                            program_path("sallyport"), gateway_path(w->g, "sallyport.yaml"));
     const char *const argv[] = {"sh", "-c", script, NULL};
+    char *other = xformat("the inherited address 127.0.0.1:%u is the bind of no listener",
+                          gateway_port(w->g, 8));
     struct proc *p;
-    int fd;
+    int fds[2];
 
     signal_it(w, SIGTERM);
     assert_int_equal(proc_wait(gateway_proc(w->g), 5000), 0);
-    fd = listening_socket(gateway_port(w->g, 1));
+    fds[0] = listening_socket(gateway_port(w->g, 1));
+    fds[1] = listening_socket(gateway_port(w->g, 8));
     p = proc_start(&(struct proc_spec){
-        .argv = argv, .keep_fds = &fd, .keep_fd_count = 1, .cwd = gateway_dir(w->g)});
+        .argv = argv, .keep_fds = fds, .keep_fd_count = 2, .cwd = gateway_dir(w->g)});
     assert_true(proc_wait_text(p, "sallyport: ready", 10000));
+    assert_true(proc_wait_text(p, other, 10000));
     for (int i = 0; i < 20; i++)
         assert_int_equal(get(w, 1, "/"), 200);
     assert_int_equal(proc_stop(p, 5000), 0);
     proc_free(p);
-    close(fd);
+    close(fds[0]);
+    close(fds[1]);
+    free(other);
     free(script);
 }
 
