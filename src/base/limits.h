@@ -210,11 +210,9 @@ enum {
     WATCH_DEBOUNCE_MAX_MS = 2000, /* changes that do not stop are loaded all the same */
     WATCH_PATHS_MAX = 4096,
 
-    /* Control: status */
+    /* Control: status, admin address, hand-over of the listening sockets */
     STATUS_ATTENTION_MAX = 100,          /* rows; the rest is counted */
     STATUS_CERTIFICATE_WARN_S = 1209600, /* a server certificate ends within 14 days */
-
-    /* Control: admin address, hand-over of the listening sockets */
     ADMIN_CONNS_MAX = 64,
     ADMIN_HEAD_MAX = 8192,
     ADMIN_TIMEOUT_MS = 10000,         /* from accept to the last byte */
