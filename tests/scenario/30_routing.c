@@ -315,6 +315,55 @@ weights_divide_the_requests(void **state)
     assert_true(other > DRAWS / 4 - 50 && other < DRAWS / 4 + 50);
 }
 
+/* ---- where connections go ---- */
+
+/* Whatever a client calls the host, in whatever form: only configured targets are connected to. */
+static void
+no_host_decides_where_to_connect(void **state)
+{
+    static const char *const hosts[] = {"169.254.169.254",
+                                        "[fd00:ec2::254]",
+                                        "metadata.google.internal",
+                                        "localhost",
+                                        "127.0.0.1",
+                                        "0.0.0.0",
+                                        "[::1]",
+                                        "[::ffff:127.0.0.1]",
+                                        "127.1",
+                                        "2130706433",
+                                        "169.254.170.2",
+                                        "100.100.100.200",
+                                        "kubernetes.default.svc",
+                                        "example.com"};
+    static const struct origin_spec plain = {.steps = NULL};
+    struct front *f = *state;
+    struct origin *decoy = origin_start(&plain);
+    size_t served = 0;
+
+    for (size_t i = 0; i < 4 * array_len(hosts); i++) {
+        char *authority =
+            i % 2 == 0 ? xstrdup(hosts[i / 4]) : xformat("%s:%u", hosts[i / 4], origin_port(decoy));
+        char *text = xformat("GET %s%s/x HTTP/1.1\r\nHost: %s\r\n\r\n", i % 4 < 2 ? "" : "https://",
+                             i % 4 < 2 ? "" : authority, authority);
+        struct client *c = open_as(f, APPEND, NOBODY, false);
+        struct response r = client_exchange(c, text);
+
+        if (r.status != 200 && r.status != 400)
+            fail_msg("%s: %d", authority, r.status);
+        served += r.status == 200;
+        response_free(&r);
+        client_close(c);
+        free(text);
+        free(authority);
+    }
+    assert_true(served > 2 * array_len(hosts));
+    assert_int_equal(origin_request_count(f->origin), served);
+    assert_int_equal(origin_conn_count(decoy), 0);
+    assert_int_equal(front_metric(f, "sallyport_upstream_connects_total"),
+                     origin_conn_count(f->origin));
+    origin_stop(decoy);
+}
+
 /* ---- what the target receives ---- */
 
 /* Whole request head at the origin for one request; trace id and client port put in for @T and
@@ -453,6 +502,7 @@ main(void)
         routing_test(http2_requests_meet_the_same_rules),
         routing_test(a_fixed_response_is_what_the_rule_says),
         routing_test(weights_divide_the_requests),
+        routing_test(no_host_decides_where_to_connect),
         routing_test(x_forwarded_for_is_as_its_mode_says),
         routing_test(host_is_the_clients_the_configured_or_an_albs),
         routing_test(trace_ids_are_made_kept_and_extended),

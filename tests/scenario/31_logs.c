@@ -8,6 +8,7 @@
 #include "20_front.h"
 
 #include <regex.h>
+#include <signal.h>
 
 /* The input.regex of the tables in "Query access logs" and "Query connection logs", with POSIX
  * classes instead of Java's. */
@@ -24,7 +25,7 @@
 static const char yaml[] =
     "workers: 1\n"
     "admin: {bind: \"127.0.0.1:@ADMIN@\", socket: admin.sock}\n"
-    "logging: {level: info, access: {path: access.log, format: @FORMAT@},\n"
+    "logging: {level: @LEVEL@, access: {path: access.log, format: @FORMAT@},\n"
     "          connection: {path: connection.log, format: @FORMAT@}}\n"
     "trust_stores:\n"
     "  clients: {ca_bundle: ca.pem, crls: [lists.pem]}\n"
@@ -55,6 +56,7 @@ setup_as(void **state, const char *format)
     revoked = pki_client(f->ca, "mallory \"x\", Ltd.");
     front_write_lists(f, "lists.pem", 2, revoked);
     front_var(f, "FORMAT", format);
+    front_var(f, "LEVEL", "info");
     front_var(f, "DEAD", dead);
     front_start(f, yaml);
     *state = f;
@@ -501,6 +503,39 @@ refused_connections_have_their_certificates_facts(void **state)
     bytes_free(&access);
 }
 
+/* ---- the diagnostic log ---- */
+
+/* A refused client is information, a failed upstream a warning, the end of a connection a detail.
+ */
+static void
+the_level_decides_what_is_said(void **state)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    static const char *const lines[] = {"; the client got 502", " refused 127.0.0.1 on partners",
+                                        " ended: "};
+    struct front *f = *state;
+
+    for (size_t l = 0; l < array_len(levels); l++) {
+        size_t mark;
+        struct bytes said;
+
+        front_var(f, "LEVEL", levels[l]);
+        gateway_set_yaml(f->g, yaml, f->vars);
+        proc_signal(gateway_proc(f->g), SIGTERM);
+        (void)proc_wait(gateway_proc(f->g), 30000);
+        assert_true(gateway_restart(f->g, SIGTERM));
+        mark = front_diag_mark(f);
+        ask_for(f, GET("/dead"), 502);
+        assert_int_equal(front_get(f, 1, revoked), 0);
+        sleep_ms(300);
+        said = front_diag_since(f, mark);
+        for (size_t i = 0; i < array_len(lines); i++)
+            if ((count_text(bytes_str(&said), lines[i]) > 0) != (i < l))
+                fail_msg("level %s: \"%s\" in\n%s", levels[l], lines[i], said.ptr);
+        bytes_free(&said);
+    }
+}
+
 /* ---- JSON ---- */
 
 static struct bytes
@@ -566,6 +601,16 @@ json_says_the_same_and_more(void **state)
 
 /* ---- hostile text ---- */
 
+static const char *
+log_format(const struct front *f)
+{
+    size_t i = 0;
+
+    while (strcmp(f->vars[i], "FORMAT") != 0)
+        i += 2;
+    return f->vars[i + 1];
+}
+
 /* Every byte that a field value or a target may have, and one that it may not. */
 static void
 hostile_text_stays_in_its_field(void **state)
@@ -590,7 +635,7 @@ hostile_text_stays_in_its_field(void **state)
     response_free(&r);
     ask_for(f, "GET /bell\x07 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400);
     ask_for(f, GET("/last"), 200);
-    if (f->vars[3][0] == 'a') {
+    if (log_format(f)[0] == 'a') {
         struct fields line = access_fields(f, "/hostile");
 
         assert_true(str_starts(line.at[14], STR("x\\x09 !\\x22#")));
@@ -614,7 +659,7 @@ hostile_text_stays_in_its_field(void **state)
     assert_int_equal(lines, 3);
     for (size_t i = 0; i < log.len; i++)
         assert_true(log.ptr[i] == '\n' || (log.ptr[i] >= ' ' && log.ptr[i] < 0x7f) ||
-                    f->vars[3][0] == 'j');
+                    log_format(f)[0] == 'j');
     bytes_free(&log);
     bytes_free(&request);
 }
@@ -633,6 +678,7 @@ main(void)
         alb_test(a_target_that_closes_has_no_times_of_its_own),
         alb_test(http2_and_resumed_connections_say_so),
         alb_test(refused_connections_have_their_certificates_facts),
+        alb_test(the_level_decides_what_is_said),
         alb_test(hostile_text_stays_in_its_field),
         json_test(json_says_the_same_and_more),
         json_test(hostile_text_stays_in_its_field),
