@@ -62,7 +62,7 @@ enum {
     CLIENT_SANS_MAX = 64,
     IDENTITY_BLOCK_MAX = 98304,     /* bytes of all identity lines of one request head */
     PASSTHROUGH_HEADER_MAX = 57344, /* X-Amzn-Mtls-Clientcert: a full certificate list, encoded */
-    SPIFFE_DOMAIN_BYTES_MAX = 255,  /* the same, 2.1 */
+    SPIFFE_DOMAIN_BYTES_MAX = 255,  /* SPIFFE ID 2.1 */
     SERIAL_BYTES_MAX = 20,          /* RFC 5280 4.1.2.2; longer is kept by CRLs, see crl.h */
     OID_BYTES_MAX = 128,            /* encoded; longer ones are never printed */
     RSA_BITS_MIN = 2048,            /* ALB */

@@ -290,20 +290,27 @@ assert_in(struct world *w, const char *wanted)
 }
 
 static bool
+page_says(struct world *w, const char *page, const char *text)
+{
+    struct bytes body = {.ptr = NULL};
+    bool is_there = gateway_admin_get(w->g, page, &body) == 200 &&
+                    find_bytes(body.ptr, body.len, text, strlen(text)) != NULL;
+
+    bytes_free(&body);
+    return is_there;
+}
+
+static bool
 page_comes_to_say(struct world *w, const char *page, const char *text)
 {
     int64_t end = now_ms() + 30000;
 
-    for (;;) {
-        struct bytes body = {.ptr = NULL};
-        bool is_there = gateway_admin_get(w->g, page, &body) == 200 &&
-                        find_bytes(body.ptr, body.len, text, strlen(text)) != NULL;
-
-        bytes_free(&body);
-        if (is_there || now_ms() > end)
-            return is_there;
+    while (!page_says(w, page, text)) {
+        if (now_ms() > end)
+            return false;
         sleep_ms(50);
     }
+    return true;
 }
 
 static bool
@@ -422,6 +429,31 @@ a_fetched_delta_waits_for_its_complete_list(void **state)
     assert_in(w, "-+-");
 }
 
+/* What is served need not be fresh to say how old things are: the delta is. */
+static void
+a_complete_list_may_run_out_under_a_delta(void **state)
+{
+    struct world *w = *state;
+    struct pki_crl_spec base = spec_of(w, 5, NULL, 0);
+    struct bytes said;
+
+    write_empty(w, "lists/root.crl", w->root);
+    base.next_update_s = wall_s() + 8;
+    write_list(w, "lists/base.crl", &base, w->ca);
+    write_delta(w, 6, 5);
+    assert_true(start(w, by_folder));
+    while (wall_s() <= base.next_update_s + 1)
+        sleep_ms(100);
+    assert_in(w, "-++");
+    assert_int_equal(gateway_reload(w->g), GATEWAY_RELOADED);
+    assert_in(w, "-++");
+    assert_true(page_comes_to_say(w, "/metrics", "seconds_to_next_update{trust_store"));
+    assert_false(page_says(w, "/metrics", "lists/base.crl\",part=\"1\"} -"));
+    said = gateway_diag(w->g);
+    assert_int_equal(count_text(bytes_str(&said), "expired"), 0);
+    bytes_free(&said);
+}
+
 /* ---- lists that cannot be honoured ---- */
 
 struct bad_list {
@@ -532,6 +564,72 @@ a_list_that_runs_out_is_judged_by_the_policy_of_its_store(void **state)
     }
 }
 
+/* ---- in every mode that judges ---- */
+
+static const char judging_modes[] =
+    HEAD "  - name: optional\n"
+         "    bind: 127.0.0.1:@PORT@\n"
+         "    certificates: [{certificate: server.pem, private_key: server.key}]\n"
+         "    mutual_authentication: {mode: optional, trust_store: lax}\n"
+         "    default_action: {fixed_response: {status: 200, body: in}}\n"
+         "  - name: old\n"
+         "    bind: 127.0.0.1:@PORT2@\n"
+         "    certificates: [{certificate: server.pem, private_key: server.key}]\n"
+         "    mutual_authentication: {mode: verify, trust_store: lax, "
+         "ignore_client_certificate_expiry: true}\n"
+         "    default_action: {fixed_response: {status: 200, body: in}}\n"
+         "  - name: host\n"
+         "    bind: 127.0.0.1:@PORT3@\n"
+         "    certificates: [{certificate: server.pem, private_key: server.key}]\n"
+         "    mutual_authentication: {mode: off}\n"
+         "    default_action: {fixed_response: {status: 200, body: in}}\n"
+         "    hosts:\n"
+         "      - names: [localhost]\n"
+         "        mutual_authentication: {mode: verify, trust_store: lax}\n"
+         "trust_stores:\n"
+         "  lax:\n"
+         "    ca_bundle: ca.pem\n"
+         "    crls: [lists]\n"
+         "    crl_missing: allow\n"
+         "    crl_expired: allow\n"
+         "    exceptions:\n"
+         "      - {allow: expired, max_age: 8760h, issuer: \"CN=Test CA\", until: "
+         "2090-01-01T00:00:00Z, why: test}\n"
+         "      - {allow: no_client_auth_eku, issuer: \"CN=Test CA\", until: "
+         "2090-01-01T00:00:00Z, why: test}\n";
+
+/* The laxest that can be configured, and a list that ran out long ago. */
+static void
+who_is_listed_is_refused_in_every_mode_that_judges(void **state)
+{
+    struct world *w = *state;
+    struct pki_cert_spec late = {
+        .cn = "late", .not_before_s = wall_s() - 9 * 86400, .not_after_s = wall_s() - 86400};
+    struct pki_cert *listed = pki_issue(&late, w->ca), *unlisted = pki_issue(&late, w->ca);
+    struct pki_crl_entry entries[] = {{.cert = w->people[STOLEN]}, {.cert = listed}};
+    struct pki_crl_spec spec = spec_of(w, 1, entries, 2);
+
+    spec.next_update_s = wall_s() - 60;
+    write_list(w, "lists/ca.crl", &spec, w->ca);
+    assert_true(start(w, judging_modes));
+    for (int port = 1; port <= 3; port++) {
+        const struct pki_cert *certs[] = {w->people[ALICE], unlisted, w->people[STOLEN], listed};
+
+        for (size_t i = 0; i < array_len(certs); i++) {
+            struct client *c = client_open(&(struct client_spec){
+                .port = gateway_port(w->g, port), .cert = certs[i], .sni = "localhost"});
+
+            if (is_served(c) != (i < 2))
+                fail_msg("port %d, certificate %zu", port, i);
+            client_close(c);
+        }
+    }
+    assert_true(log_comes_to_have(w, "stolen", "ClientCertCrlHit"));
+    assert_true(log_comes_to_have(w, "late", "ClientCertCrlHit"));
+    pki_free(listed);
+    pki_free(unlisted);
+}
+
 /* ---- the cache of verdicts ---- */
 
 /* As open_as; spare is sent along and makes the chain one that was never seen. */
@@ -608,9 +706,11 @@ main(void)
         in_world(without_its_delta_the_complete_list_is_an_older_one),
         in_world(a_newer_complete_list_leaves_its_delta_behind),
         in_world(a_fetched_delta_waits_for_its_complete_list),
+        in_world(a_complete_list_may_run_out_under_a_delta),
         in_world(lists_that_cannot_be_honoured_are_refused_with_their_file),
         in_world(a_missing_shard_refuses_only_what_it_covers),
         in_world(a_list_that_runs_out_is_judged_by_the_policy_of_its_store),
+        in_world(who_is_listed_is_refused_in_every_mode_that_judges),
         in_world(verdicts_are_the_same_with_the_cache_cold_warm_and_unused),
         in_world(a_cached_verdict_ends_with_the_list),
     };

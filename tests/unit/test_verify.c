@@ -487,6 +487,11 @@ the_second_look_sees_revocation_dates_and_lost_anchors(void **state)
     assert_int_equal(v.valid_until_s, first.valid_until_s);
     verify_again(f->trust, first.chain, first.chain_count, NULL, f->now_s + 91 * DAY, &v);
     assert_int_equal(v.reason, REASON_EXPIRED);
+    f->src.max_chain_depth = 1; /* the path has two certificates */
+    rebuild(f);
+    verify_again(f->trust, first.chain, first.chain_count, NULL, f->now_s, &v);
+    assert_int_equal(v.reason, REASON_MAX_CHAIN_DEPTH);
+    f->src.max_chain_depth = CHAIN_DEPTH_DEFAULT;
     add_list(f, &one, f->ca);
     verify_again(f->trust, first.chain, first.chain_count, NULL, f->now_s, &v);
     assert_int_equal(v.reason, REASON_CRL_HIT);
