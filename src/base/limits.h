@@ -137,13 +137,12 @@ enum {
     POOL_KEPT_STREAMS = 256,
     POOL_KEPT_IO_BLOCKS = 64,
     POOL_KEPT_HEAD_BLOCKS = 4,
-    UPSTREAM_IDLE_MAX = 1024,      /* kept connections per worker and target group */
-    UPSTREAM_CONNS_MAX = 8192,     /* open connections per worker and target group */
-    UPSTREAM_ATTEMPTS_MAX = 3,     /* addresses tried for one request when connecting fails */
-    REFUSAL_LINES_PER_SECOND = 20, /* diagnostic lines about refused connections, per worker */
+    UPSTREAM_IDLE_MAX = 1024,  /* kept connections per worker and target group */
+    UPSTREAM_CONNS_MAX = 8192, /* open connections per worker and target group */
+    UPSTREAM_ATTEMPTS_MAX = 3, /* addresses tried for one request when connecting fails */
+    REFUSAL_LINES_PER_SECOND =
+        20, /* in the diagnostic log, per worker; about failed upstreams too */
     REFUSAL_LINES_BURST = 100,
-    FAILURE_LINES_PER_SECOND = 5, /* diagnostic lines about failed upstreams, per worker */
-    FAILURE_LINES_BURST = 20,
     LOG_RING_BYTES = 4194304,     /* per log file, for all producers; then lines are dropped */
     LOG_DIAG_RING_BYTES = 262144, /* of the diagnostic log, a power of two */
     LOG_RING_BYTES_MIN = 32768,   /* of one producer */

@@ -79,7 +79,7 @@ worker_new(unsigned index, const struct worker_hooks *hooks)
     loop_timer_init(w->loop, &w->drain_timer, on_drain_timer, w);
     client_cache_init(&w->clients);
     ratelimit_init(&w->refusal_lines, REFUSAL_LINES_PER_SECOND, REFUSAL_LINES_BURST, 0);
-    ratelimit_init(&w->failure_lines, FAILURE_LINES_PER_SECOND, FAILURE_LINES_BURST, 0);
+    ratelimit_init(&w->failure_lines, REFUSAL_LINES_PER_SECOND, REFUSAL_LINES_BURST, 0);
     sweep_init(w);
     w->random_used = sizeof(w->random);
     return w;
