@@ -107,6 +107,8 @@ is_taken_off(const struct crl *crl, struct str serial)
     ASN1_INTEGER *number;
     bool is_off;
 
+    while (serial.len > 1 && (uint8_t)serial.ptr[0] == ((serial.ptr[1] & 0x80) ? 0xff : 0))
+        serial = str_sub(serial, 1, serial.len); /* libcrypto reads no redundant octets */
     put_header(&der, DER_INTEGER, serial.len);
     bytes_add(&der, serial.ptr, serial.len);
     p = (const uint8_t *)der.ptr;

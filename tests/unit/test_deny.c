@@ -345,6 +345,27 @@ a_negative_serial_is_another_than_its_positive_twin(void **state)
     pki_free(minus);
 }
 
+/* Longer than anything that can be on the list; what stands beside it is still found. */
+static void
+a_name_of_any_length_does_no_harm(void **state)
+{
+    static const size_t lengths[] = {DENY_TEXT_MAX - 1, DENY_TEXT_MAX, DENY_TEXT_MAX + 1, 6000};
+    static char text[8192];
+    struct deny_list *d = list_of("san:good.example.test", INT64_MAX);
+
+    (void)state;
+    memset(text, 'A', sizeof(text));
+    for (size_t i = 0; i < array_len(lengths); i++) {
+        struct str items[] = {str_make(text, lengths[i]), STR("Good.Example.Test")};
+        struct identity names = {.san_dns = {items, 2}};
+        struct identity alone = {.san_dns = {items, 1}};
+
+        assert_non_null(deny_list_match(d, &names, 1));
+        assert_null(deny_list_match(d, &alone, 1));
+    }
+    deny_list_unref(d);
+}
+
 static void
 a_certificate_that_cannot_be_stated_is_found_by_its_digest(void **state)
 {
@@ -476,6 +497,7 @@ main(void)
         cmocka_unit_test(an_entry_of_each_kind_refuses_its_client_and_no_other),
         cmocka_unit_test(what_is_near_but_not_equal_refuses_nobody),
         cmocka_unit_test(a_negative_serial_is_another_than_its_positive_twin),
+        cmocka_unit_test(a_name_of_any_length_does_no_harm),
         cmocka_unit_test(a_certificate_that_cannot_be_stated_is_found_by_its_digest),
         cmocka_unit_test(an_entry_ends_at_its_time),
         cmocka_unit_test(an_ended_entry_does_not_hide_one_that_lasts),
