@@ -375,6 +375,7 @@ conn_step_handshake(struct conn *c)
             conn_close(c, CONN_END_LIMIT);
             return;
         }
+        c->hello_us = loop_now(c->w->loop)->mono_us;
         tls_on_ready(c->tls, true, true, false);
     }
     r = tls_handshake(c->tls);

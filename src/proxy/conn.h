@@ -114,6 +114,7 @@ struct conn {
     uint64_t request_count;
 
     int64_t accepted_us; /* mono */
+    int64_t hello_us;    /* mono; TLS began */
     int64_t started_ms;  /* of the current phase (PROXY, HANDSHAKE) */
     int64_t activity_ms; /* last byte read or written in OPEN */
     int64_t write_ms;    /* last progress of a write while out is not empty; 0 when empty */

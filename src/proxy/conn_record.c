@@ -35,7 +35,7 @@ conn_record_fill(const struct conn *c, struct conn_record *r, char ips[3][ADDR_T
         .listener = c->listener_name,
         .elb = c->elb,
         .local_ip = str_make(ips[1], addr_format_ip(&c->local, ips[1])),
-        .handshake_us = c->refusal == REASON_NONE ? now->mono_us - c->accepted_us : -1,
+        .handshake_us = c->refusal == REASON_NONE ? now->mono_us - c->hello_us : -1,
         .cert = c->identity,
         .has_verify_status = true,
         .reason = c->refusal != REASON_NONE ? c->refusal : c->would_refuse,

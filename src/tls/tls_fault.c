@@ -112,11 +112,36 @@ tls_fault_set(struct tls_io *t, enum reason reason, const char *text)
     (void)snprintf(t->error, sizeof(t->error), "%s", text);
 }
 
+/* What an operator has to know of a client, in the operator's words. */
+static const struct {
+    int ssl_reason;
+    const char *text;
+} client_texts[] = {
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the client sent no certificate"},
+    {SSL_R_HTTP_REQUEST, "the client speaks plain HTTP"},
+    {SSL_R_HTTPS_PROXY_REQUEST, "the client takes this for an HTTP proxy"},
+    {SSL_R_WRONG_VERSION_NUMBER, "what the client sent is no TLS"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, "the client offers no TLS version that is allowed here"},
+    {SSL_R_NO_SHARED_CIPHER, "the client offers no cipher that is allowed here"},
+    {SSL_R_NO_SHARED_GROUPS, "the client offers no key exchange that is allowed here"},
+};
+
+static const char *
+text_of(const struct tls_io *t, unsigned long error)
+{
+    for (size_t i = 0; t->server != NULL && i < array_len(client_texts); i++) {
+        if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+            client_texts[i].ssl_reason == ERR_GET_REASON(error))
+            return client_texts[i].text;
+    }
+    return ERR_reason_error_string(error);
+}
+
 static void
 describe(struct tls_io *t, unsigned long error)
 {
     int ssl_reason = ERR_GET_REASON(error);
-    const char *text = ERR_reason_error_string(error);
+    const char *text = text_of(t, error);
 
     if (ssl_reason > ALERT_BASE && ssl_reason < ALERT_BASE + 256) {
         (void)snprintf(t->error, sizeof(t->error), "the other side sent alert %d (%s)",

@@ -319,6 +319,61 @@ every_field_of_a_connection_line_is_in_its_place(void **state)
     client_close(c);
 }
 
+/* What a client waits before it says hello is not counted. */
+static void
+handshake_latency_is_that_of_the_handshake(void **state)
+{
+    struct front *f = *state;
+    struct client *c = client_open(&(struct client_spec){
+        .port = gateway_port(f->g, 1), .cert = f->alice, .connect_only = true});
+    char *mark = xformat(" 127.0.0.1 %u ", client_local_port(c));
+    struct fields line;
+
+    sleep_ms(2500);
+    assert_int_equal(client_handshake(c), CLIENT_OK);
+    line = connection_fields(f, mark);
+    assert_true(millis(&line, 7) < 2000);
+    bytes_free(&line.line);
+    free(mark);
+    client_close(c);
+}
+
+/* What was no TLS that is spoken here, in words. */
+static void
+refused_hellos_are_told_apart(void **state)
+{
+    static const struct {
+        const char *bytes;
+        const char *words;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+         "ProtocolMismatch, the client speaks plain HTTP"},
+        {"SSH-2.0-OpenSSH_9.2p1\r\n", "ProtocolMismatch, what the client sent is no TLS"},
+    };
+    struct front *f = *state;
+    struct bytes diag;
+
+    for (size_t i = 0; i < array_len(cases); i++) {
+        struct client *c =
+            client_open(&(struct client_spec){.port = gateway_port(f->g, 1), .plain = true});
+
+        assert_int_equal(client_puts(c, cases[i].bytes), CLIENT_OK);
+        assert_int_not_equal(client_wait_closed(c, 10000), CLIENT_TIMEOUT);
+        client_close(c);
+    }
+    client_close(client_open(&(struct client_spec){.port = gateway_port(f->g, 1),
+                                                   .max_version = TLS1_1_VERSION,
+                                                   .ciphers = "ALL:@SECLEVEL=0"}));
+    assert_int_equal(front_get(f, 1, NULL), 0);
+    assert_true(proc_wait_text(gateway_proc(f->g), "ClientCertMissing", 5000));
+    diag = gateway_diag(f->g);
+    for (size_t i = 0; i < array_len(cases); i++)
+        assert_non_null(strstr(diag.ptr, cases[i].words));
+    assert_non_null(strstr(diag.ptr, "the client offers no TLS version that is allowed here"));
+    assert_non_null(strstr(diag.ptr, "ClientCertMissing, the client sent no certificate"));
+    bytes_free(&diag);
+}
+
 /* ---- other ways for a request to end ---- */
 
 struct ending {
@@ -673,6 +728,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         alb_test(every_field_of_an_access_line_is_in_its_place),
         alb_test(every_field_of_a_connection_line_is_in_its_place),
+        alb_test(handshake_latency_is_that_of_the_handshake),
+        alb_test(refused_hellos_are_told_apart),
         alb_test(requests_that_do_not_reach_a_target_say_why),
         alb_test(times_are_those_of_request_target_and_response),
         alb_test(a_target_that_closes_has_no_times_of_its_own),
