@@ -42,8 +42,10 @@ judge_found(struct judge *j, enum reason reason, int depth, const char *fmt, ...
     if (j->trace != NULL)
         j->trace->step(j->trace->arg, false, text);
     j->found |= UINT32_C(1) << reason;
-    if (gravity[reason] <= gravity[j->v->reason])
+    if (gravity[reason] <= gravity[j->v->reason] &&
+        !(j->is_generic && reason == j->v->reason && depth == j->v->depth))
         return;
+    j->is_generic = false;
     j->v->reason = reason;
     j->v->depth = depth;
     memcpy(j->v->detail, text, sizeof(text));
@@ -145,8 +147,8 @@ has_good_size(struct judge *j, X509 *leaf, STACK_OF(X509) * untrusted)
                     CHAIN_CERTS_MAX);
         return false;
     }
-    judge_passed(j, "size: %zu bytes of %d, %d certificates sent", bytes, CLIENT_CERT_DER_MAX,
-                 sent);
+    judge_passed(j, "size: %zu bytes of %d, %d certificate%s sent", bytes, CLIENT_CERT_DER_MAX,
+                 sent, sent == 1 ? "" : "s");
     return true;
 }
 
@@ -262,6 +264,16 @@ found_stale(struct judge *j, int depth, const struct crl *crl)
 }
 
 static void
+found_missing(struct judge *j, int depth)
+{
+    char text[CERT_TEXT_MAX + 64], issuer[CERT_TEXT_MAX];
+
+    cert_describe_name(X509_get_issuer_name(j->chain[depth]), issuer);
+    (void)snprintf(text, sizeof(text), "no revocation list of its issuer \"%s\" covers it", issuer);
+    judge_found_about(j, REASON_CRL_MISSING, depth, j->chain[depth], text);
+}
+
+static void
 passed_revocation(const struct judge *j, int depth, const struct revocation *r)
 {
     const struct crl_info *info;
@@ -300,8 +312,7 @@ judge_revocation(struct judge *j, int depth)
         found_stale(j, depth, r.delta != NULL ? r.delta : r.crl);
         break;
     case REVOCATION_MISSING:
-        judge_found_about(j, REASON_CRL_MISSING, depth, cert,
-                          "no revocation list of its issuer covers it");
+        found_missing(j, depth);
         break;
     case REVOCATION_PROCESSING:
         judge_found_about(j, REASON_CRL_PROCESSING, depth, cert,

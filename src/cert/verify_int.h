@@ -17,7 +17,8 @@ struct judge {
     X509 *const *chain; /* leaf first, anchor last */
     int count;
     int64_t now_s;
-    uint32_t found; /* a bit for each reason found so far */
+    uint32_t found;  /* a bit for each reason found so far */
+    bool is_generic; /* the verdict's words are libcrypto's: ours about the same are better */
 };
 
 /* Notes what is wrong; the gravest finding becomes the verdict's reason. */

@@ -90,6 +90,7 @@ static void
 found_by_openssl(struct judge *j, const struct openssl_error *error, int depth, const X509 *cert)
 {
     char who[CERT_TEXT_MAX], issuer[CERT_TEXT_MAX];
+    enum reason before = j->v->reason;
 
     if (cert == NULL) {
         judge_found(j, error->reason, depth, "%s", X509_verify_cert_error_string(error->code));
@@ -106,6 +107,7 @@ found_by_openssl(struct judge *j, const struct openssl_error *error, int depth, 
                               ? reason_text(REASON_PURPOSE_INVALID)
                               : X509_verify_cert_error_string(error->code));
     }
+    j->is_generic = j->is_generic || j->v->reason != before;
 }
 
 /* An exception may let the leaf's extendedKeyUsage pass: judged when the path is known. */

@@ -129,8 +129,10 @@ text_context(const struct explain *e, FILE *out)
         fprintf(out, "  listener     %.*s, mode %s%s%.*s\n", STR_ARG(e->listener->name),
                 mode_word(e->mode), e->sni.len > 0 ? ", SNI " : "", STR_ARG(e->sni));
     if (e->trust != NULL)
-        fprintf(out, "  trust store  %s, %zu authorities, %zu revocation lists\n",
-                trust_name(e->trust), trust_ca_count(e->trust), trust_crl_count(e->trust));
+        fprintf(out, "  trust store  %s, %zu %s, %zu revocation %s\n", trust_name(e->trust),
+                trust_ca_count(e->trust),
+                trust_ca_count(e->trust) == 1 ? "authority" : "authorities",
+                trust_crl_count(e->trust), trust_crl_count(e->trust) == 1 ? "list" : "lists");
     if (exception_text(e, exception).len > 0)
         fprintf(out, "  exception    %s\n", exception);
 }

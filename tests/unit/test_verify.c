@@ -327,6 +327,8 @@ an_issuer_without_a_list_refuses_unless_allowed(void **state)
 
     add_list(f, &root_list, f->root);
     expect(f, leaf, REASON_CRL_MISSING, "certificate 0 \"CN=alice\"");
+    expect(f, leaf, REASON_CRL_MISSING,
+           "no revocation list of its issuer \"CN=Test CA\" covers it");
     f->src.crl_missing = CRL_MISSING_ALLOW;
     rebuild(f);
     v = judge(f, leaf);
