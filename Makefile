@@ -46,11 +46,11 @@ SANITIZE := -fno-omit-frame-pointer -fno-sanitize-recover=all
 
 FLAGS_release = -O2 $(FORTIFY)
 FLAGS_asan = -O1 -U_FORTIFY_SOURCE -fsanitize=address,undefined $(SANITIZE)
-# gcc mistakes the paths that the thread sanitizer adds for ways around an initialisation; clang
-# does not know that warning.
-FLAGS_tsan = -O1 -U_FORTIFY_SOURCE -fsanitize=thread $(SANITIZE) -Wno-unknown-warning-option \
-	-Wno-maybe-uninitialized
-FLAGS_cover = -O0 -U_FORTIFY_SOURCE --coverage
+# gcc mistakes the paths that the thread sanitizer adds for ways around an initialisation, and
+# guesses without the optimiser; clang does not know that warning.
+NO_GUESSES := -Wno-unknown-warning-option -Wno-maybe-uninitialized
+FLAGS_tsan = -O1 -U_FORTIFY_SOURCE -fsanitize=thread $(SANITIZE) $(NO_GUESSES)
+FLAGS_cover = -O0 -U_FORTIFY_SOURCE --coverage $(NO_GUESSES)
 FLAGS_fuzz = -O1 -U_FORTIFY_SOURCE -fsanitize=fuzzer-no-link,address,undefined $(SANITIZE)
 LINK_release =
 LINK_asan = -fsanitize=address,undefined
