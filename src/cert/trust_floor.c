@@ -178,6 +178,7 @@ check_delta(struct trust_builder *b, const struct trust_issuer *issuer,
 {
     const struct crl_info *base = list->crl != NULL ? crl_info(list->crl) : NULL;
 
+    gw_assert(list->delta != NULL || base != NULL);
     if (list->delta != NULL)
         check_list(b, list->delta, floor);
     else if (b->src->candidate == NULL &&

@@ -44,8 +44,10 @@ take_words(int argc, char **argv, struct deny_arguments *a)
 static int
 check_options(const struct deny_arguments *a)
 {
-    bool is_add = strcmp(a->action, "add") == 0;
+    bool is_add;
 
+    gw_assert(a->action != NULL);
+    is_add = strcmp(a->action, "add") == 0;
     if (!is_add && (a->until != NULL || a->why != NULL))
         return command_usage("deny", "takes --until and --why only with add");
     if (a->admin.is_json && strcmp(a->action, "list") != 0)
@@ -103,7 +105,7 @@ change_path(const struct deny_arguments *a)
     size_t len = 0;
     FILE *out = open_memstream(&path, &len);
 
-    gw_assert(out != NULL);
+    gw_assert(out != NULL && a->what != NULL);
     fputs(strcmp(a->action, "add") == 0 ? "/deny?" : "/deny/remove?", out);
     write_value(out, "what", a->what);
     if (a->until != NULL)
@@ -124,6 +126,7 @@ command_deny(int argc, char **argv)
 
     if (parse_arguments(argc, argv, &a) != COMMAND_OK)
         return COMMAND_USAGE;
+    gw_assert(a.action != NULL);
     if (strcmp(a.action, "list") == 0) {
         q.method = "GET";
         q.path = a.admin.is_json ? "/deny" : "/deny.txt";

@@ -12,7 +12,8 @@
 
 enum {
     OPT_CONFIG = 'c',
-    OPT_LISTENER = 256,
+    OPT_TEXTS = 256, /* those that are one text begin here */
+    OPT_LISTENER = OPT_TEXTS,
     OPT_SNI,
     OPT_CERT,
     OPT_TRUST_STORE,
@@ -64,17 +65,17 @@ static bool
 take_option(int c, const char *value, struct explain_options *o, struct explain_lists *lists)
 {
     const char **texts[] = {
-        [OPT_LISTENER - OPT_LISTENER] = &o->listener,
-        [OPT_SNI - OPT_LISTENER] = &o->sni,
-        [OPT_CERT - OPT_LISTENER] = &o->cert,
-        [OPT_TRUST_STORE - OPT_LISTENER] = &o->trust_store,
-        [OPT_UNTRUSTED - OPT_LISTENER] = &o->untrusted,
-        [OPT_AT - OPT_LISTENER] = &o->at,
-        [OPT_METHOD - OPT_LISTENER] = &o->method,
-        [OPT_HOST - OPT_LISTENER] = &o->host,
-        [OPT_PATH - OPT_LISTENER] = &o->path,
-        [OPT_SOURCE - OPT_LISTENER] = &o->source,
-        [OPT_VPC_ENDPOINT - OPT_LISTENER] = &o->vpc_endpoint,
+        [OPT_LISTENER - OPT_TEXTS] = &o->listener,
+        [OPT_SNI - OPT_TEXTS] = &o->sni,
+        [OPT_CERT - OPT_TEXTS] = &o->cert,
+        [OPT_TRUST_STORE - OPT_TEXTS] = &o->trust_store,
+        [OPT_UNTRUSTED - OPT_TEXTS] = &o->untrusted,
+        [OPT_AT - OPT_TEXTS] = &o->at,
+        [OPT_METHOD - OPT_TEXTS] = &o->method,
+        [OPT_HOST - OPT_TEXTS] = &o->host,
+        [OPT_PATH - OPT_TEXTS] = &o->path,
+        [OPT_SOURCE - OPT_TEXTS] = &o->source,
+        [OPT_VPC_ENDPOINT - OPT_TEXTS] = &o->vpc_endpoint,
     };
 
     if (c == OPT_CONFIG)
@@ -86,7 +87,7 @@ take_option(int c, const char *value, struct explain_options *o, struct explain_
     else if (c == OPT_HEADER)
         list_push(&lists->headers, &o->header_count, value);
     else if (c >= OPT_LISTENER && c <= OPT_VPC_ENDPOINT)
-        *texts[c - OPT_LISTENER] = value;
+        *texts[c - OPT_TEXTS] = value;
     else
         return false;
     return true;

@@ -149,6 +149,7 @@ listener_names(const struct site *site, struct arena *arena, struct str *ret)
 {
     struct str all = STR("");
 
+    gw_assert(site->listeners != NULL || site->listener_count == 0);
     for (size_t i = 0; i < site->listener_count; i++)
         all = arena_printf(arena, "%.*s%s%.*s", STR_ARG(all), i > 0 ? ", " : "",
                            STR_ARG(site->listeners[i].name));

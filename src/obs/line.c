@@ -45,6 +45,7 @@ line_finish(struct line *l)
 {
     if (l->overflow)
         return 0;
+    gw_assert(l->at != NULL);
     l->end += l->tail_bytes;
     if (l->style == LINE_JSON) {
         if (l->has_losses)

@@ -113,6 +113,7 @@ batch_consume(struct log_file *f, const struct batch *b, size_t written)
 {
     unsigned origin = f->first;
 
+    gw_assert(f->ring_count > 0);
     for (unsigned i = 0; i < f->ring_count && written > 0; i++) {
         size_t n = size_min(written, b->bytes[i]);
 

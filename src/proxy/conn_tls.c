@@ -173,6 +173,7 @@ conn_judge(struct conn *c, const struct judgement *j, struct verdict *v)
         if (cl != NULL && has_key)
             client_cache_put(&c->w->clients, cl, key);
     }
+    gw_assert(cl != NULL || !v->is_admitted);
     if (v->is_admitted)
         judge_deny(c, cl->identity, j->now_s, v);
     if (v->is_admitted)
@@ -332,7 +333,7 @@ conn_passthrough(struct conn *c, struct forward_identity *f)
     X509 *chain[CHAIN_CERTS_MAX];
     int count = sent == NULL ? 0 : sk_X509_num(sent);
 
-    if (count == 0)
+    if (count <= 0)
         return 0;
     if (count > CHAIN_CERTS_MAX) {
         conn_refuse(c, REASON_MAX_CHAIN_DEPTH, "more certificates than the limit");

@@ -224,9 +224,11 @@ uconn_opened(struct uconn *u)
 static void
 uconn_step_connecting(struct uconn *u)
 {
-    const struct site_upstream *conf = u->upstream->conf;
+    const struct site_upstream *conf;
     const char *name;
 
+    gw_assert(u->upstream != NULL);
+    conf = u->upstream->conf;
     if (!u->is_writable)
         return;
     u->connect_errno = sock_error(u->fd);
