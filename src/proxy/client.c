@@ -32,6 +32,15 @@ client_unref(struct client *cl)
     free(cl);
 }
 
+uint64_t
+client_issuer_key(X509 *issuer)
+{
+    static const uint64_t key[2] = {0};
+    const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(issuer);
+
+    return bits == NULL ? 0 : siphash24(key, bits->data, (size_t)bits->length);
+}
+
 int
 client_new(struct verdict *v, const struct trust *trust, struct client **ret,
            enum reason *ret_reason)
@@ -52,6 +61,8 @@ client_new(struct verdict *v, const struct trust *trust, struct client **ret,
     memcpy(cl->chain, v->chain, sizeof(cl->chain));
     cl->chain_count = v->chain_count;
     v->chain_count = 0;
+    for (int i = 1; i < cl->chain_count; i++)
+        cl->issuers[i - 1] = client_issuer_key(cl->chain[i]);
     memcpy(cl->anchors_digest, trust_anchors_digest(trust), sizeof(cl->anchors_digest));
     *ret = cl;
     return 0;

@@ -25,8 +25,9 @@ struct client {
     struct identity *identity;
     X509 *chain[CHAIN_DEPTH_MAX + 2]; /* leaf first, anchor last */
     int chain_count;
-    uint8_t anchors_digest[32]; /* of the trust store it was judged under */
-    struct str block;           /* identity header lines; rendered at the first use */
+    uint64_t issuers[CHAIN_DEPTH_MAX + 1]; /* client_issuer_key of chain[1] and those after it */
+    uint8_t anchors_digest[32];            /* of the trust store it was judged under */
+    struct str block;                      /* identity header lines; rendered at the first use */
     uint32_t block_lines;
     bool has_block;
 };
@@ -66,6 +67,8 @@ int client_new(struct verdict *v, const struct trust *trust, struct client **ret
                enum reason *ret_reason) GW_MUST_USE;
 /* The certificate of the path that equals cert; NULL: none does. */
 X509 *client_path_cert(const struct client *cl, const X509 *cert);
+/* The same for all certificates of one key, whatever their name. */
+uint64_t client_issuer_key(X509 *issuer);
 struct client *client_ref(struct client *cl);
 void client_unref(struct client *cl); /* NULL is fine */
 

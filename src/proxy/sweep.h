@@ -10,6 +10,9 @@
 #include "proxy/conn.h"
 
 void sweep_init(struct worker *w);
+/* Before sweep_start, with the new snapshot in place: clients on lists that the old one did not
+ * have are looked for first, so that they need not wait until everybody has been judged. */
+void sweep_note_news(struct worker *w, const struct snapshot *old);
 void sweep_done(struct worker *w);
 /* A new snapshot is current. A sweep in progress starts again from the first connection. */
 void sweep_start(struct worker *w);

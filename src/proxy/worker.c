@@ -250,6 +250,7 @@ on_update(struct loop_msg *msg)
         listeners_apply(w, &m->update);
     worker_site_drop(w, old_site);
     free(m->update.listens);
+    sweep_note_news(w, m->retired);
     sweep_start(w);
     m->msg.run = on_retired;
     if (w->control != NULL)

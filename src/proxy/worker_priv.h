@@ -35,6 +35,9 @@ struct worker_listener {
 struct worker_sweep {
     struct loop_timer timer;
     struct list *cursor; /* next in worker.conns, or NULL when no sweep runs */
+    struct list *early;  /* next whose clients are looked for in news, or NULL */
+    struct sweep_news *news;
+    size_t news_count;
     uint64_t judged;
     uint64_t closed;
     uint64_t denied;
