@@ -131,19 +131,23 @@ demo-pki: ## make build/demo/: certificates, keys and lists of the demo
 bench: bench-programs ## measure side by side with nginx, HAProxy and nghttpx
 	$(Q)sh bench/run.sh
 	$(Q)sh bench/lists.sh
+	$(Q)sh bench/sweep.sh
 
 # One row of it: bench-handshake, bench-h1, ...
 BENCH_ROWS := handshake clients crl resumed h1 h2 download upload latency idle
-.PHONY: bench-programs bench-lists $(addprefix bench-,$(BENCH_ROWS))
+.PHONY: bench-programs bench-lists bench-sweep $(addprefix bench-,$(BENCH_ROWS))
 $(addprefix bench-,$(BENCH_ROWS)): bench-%: bench-programs
 	$(Q)sh bench/run.sh $*
 
 bench-lists: bench-programs ## what a revocation list of a million entries costs
 	$(Q)sh bench/lists.sh
 
+bench-sweep: bench-programs ## how soon a revoked client is gone, and whom a reload touches
+	$(Q)sh bench/sweep.sh
+
 bench-programs:
 	$(Q)sh deploy/deps.sh build bench
-	$(Q)$(MAKE) -j$(JOBS) all $(BUILD)/crl_load
+	$(Q)$(MAKE) -j$(JOBS) all $(BUILD)/crl_load $(BUILD)/count_preload.so
 
 asan: ## build everything with AddressSanitizer and UBSan into build/asan/
 	$(Q)$(MAKE) -j$(JOBS) VARIANT=asan all test-programs

@@ -11,6 +11,7 @@ work=$(mktemp -d) && chmod 755 "$work" || exit 1
 pki=$work/pki
 gateway_core=0
 load_core=1
+log_level=warn # of Sallyport
 api_header='x-apigw-api-id: abc123'
 started=
 
@@ -151,7 +152,7 @@ conf_make() {
     sed -e "$crl" -e "$log" -e "$unless" -e "s|@PORT@|$(cat "$work/$1.port")|g" \
         -e "s|@ORIGIN@|$(cat "$work/origin.port")|g" -e "s|@ADMIN@|$(port_pick)|g" \
         -e "s|@BUNDLE@|$bundle|g" -e "s|@NAME@|$1|g" -e "s|@PKI@|$pki|g" \
-        -e "s|@DIR@|$work|g" "$bench/peers/$2.conf" \
+        -e "s|@DIR@|$work|g" -e "s|@LEVEL@|$log_level|" "$bench/peers/$2.conf" \
         >"$work/$1.conf"
 }
 

@@ -89,6 +89,17 @@ probe_end() {
     started_probe=
 }
 
+# turns_begin : from now on the longest turn of an event loop is kept (count_preload.h: two numbers
+# of 64 bits behind six others, processor time and time).
+turns_begin() {
+    dd if=/dev/zero of="$work/turns" bs=8 seek=6 count=2 conv=notrunc 2>/dev/null
+}
+
+# turn_ms INDEX
+turn_ms() {
+    od -An -tu8 -j $((48 + 8 * $1)) -N 8 "$work/turns" | awk '{ printf "%.2f", $1 / 1e6 }'
+}
+
 # slowest FILE
 slowest() {
     sed 's/.*"latency_us":{[^}]*"max":\([0-9]*\).*/\1/' "$1"
@@ -103,23 +114,33 @@ reload_under_load() {
         list_next $i
         i=$((i + 1))
     done
+    dd if=/dev/zero of="$work/turns" bs=8 count=8 2>/dev/null
+    LD_PRELOAD=$PWD/$build/count_preload.so COUNT_FILE=$work/turns
+    export LD_PRELOAD COUNT_FILE
     gateway_start sallyport crl
+    unset LD_PRELOAD COUNT_FILE
     pid=$(cat "$work/sallyport.pid")
     taskset -a -cp "$gateway_core,$load_core" "$pid" >"$work/taskset.out"
     probe_begin "$work/quiet.json"
-    sleep $((seconds + 1))
+    sleep 1.5
+    turns_begin
+    sleep "$seconds"
+    quiet_turn=$(turn_ms 0) quiet_turn_wall=$(turn_ms 1)
     probe_end
     before=$(resident "$pid")
     probe_begin "$work/busy.json"
     sleep 1.5
+    turns_begin
     i=2
     while [ $i -le $((probed + 1)) ]; do
         reload $i
         i=$((i + 1))
     done
+    busy_turn=$(turn_ms 0) busy_turn_wall=$(turn_ms 1)
     probe_end
     say "  $probed reloads: slowest request $(slowest "$work/busy.json") us, without" \
-        "$(slowest "$work/quiet.json") us"
+        "$(slowest "$work/quiet.json") us; longest turn $busy_turn ms of processor time," \
+        "without $quiet_turn ms"
     while [ $i -le $((reloads + 1)) ]; do
         list_next $i
         reload $i
@@ -145,6 +166,8 @@ $(number lookup_unlisted_ns "$work/load_once.json") ns |
 | slowest of $(number requests "$work/busy.json") requests at $probe_rate/s during $probed \
 reloads | $(slowest "$work/busy.json") us ($(slowest "$work/quiet.json") us of \
 $(number requests "$work/quiet.json") without reloads) |
+| longest turn of the event loop meanwhile | $busy_turn ms of processor time, $busy_turn_wall ms \
+($quiet_turn and $quiet_turn_wall without reloads) |
 | requests that failed meanwhile | $(number failed "$work/busy.json") |
 | resident growth after $reloads reloads, each of another list | $((after - before)) bytes |
 END
@@ -153,7 +176,7 @@ END
 trap '[ -z "$started_probe" ] || probe_end; stop_all; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 started_probe=
-for each in sallyport loadgen mkpki execute-api crl_load; do
+for each in sallyport loadgen mkpki execute-api crl_load count_preload.so; do
     [ -x "$build/$each" ] || die "$build/$each is not there; run make bench-lists"
 done
 mkdir -p "$bench/results"
@@ -173,6 +196,8 @@ report >"$work/section"
     printf '"handshake_us_without":%s,"handshake_us_with":%s,' "$without" "$with"
     printf '"quiet":%s,' "$(cat "$work/quiet.json")"
     printf '"during_reloads":%s,' "$(cat "$work/busy.json")"
+    printf '"quiet_turn_ms":%s,"turn_ms":%s,' "$quiet_turn" "$busy_turn"
+    printf '"quiet_turn_wall_ms":%s,"turn_wall_ms":%s,' "$quiet_turn_wall" "$busy_turn_wall"
     printf '"reloads":%s,"resident_growth_bytes":%s}\n' "$reloads" $((after - before))
 } >"$results"
 section_write lists "$work/section"
