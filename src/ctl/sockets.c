@@ -113,7 +113,10 @@ sockets_inherit(struct sockets *s, int fd)
 static void
 entries_remove(struct socket_entry *entries, size_t *count, struct socket_entry *e)
 {
-    *e = entries[--*count];
+    struct socket_entry last = entries[--*count];
+
+    entries[*count] = (struct socket_entry){.retired_at = 0};
+    *e = last;
 }
 
 int
