@@ -200,10 +200,12 @@ h2_is_over(struct slow *s, enum slow_kind kind)
 
     if (kind == SLOW_H2_HEAD)
         return is_over(s->c);
-    if (kind == KEPT_H2) {
+    if (kind == KEPT_H2) { /* what came for the last request first: then it is still open */
+        if (h2_read_type(s->c, H2_GOAWAY, 0, &frame) == CLIENT_OK)
+            return true;
         assert_int_equal(h2_get(s->c, s->stream, "localhost", "/here"), CLIENT_OK);
         s->stream += 2;
-        return h2_read_type(s->c, H2_GOAWAY, 0, &frame) == CLIENT_OK;
+        return false;
     }
     (void)h2_write(s->c, &(struct h2_frame){.type = H2_PING, .len = 8, .payload = ping});
     end = h2_read_type(s->c, kind == SLOW_H2_BODY ? H2_HEADERS : H2_RST_STREAM, 1, &frame);
