@@ -147,6 +147,7 @@ reload_under_load() {
         rm -f "$work/next/$i.pem"
         i=$((i + 1))
     done
+    sleep 2 # the watch on files reads the last list once more
     after=$(resident "$pid")
     stop sallyport
 }
