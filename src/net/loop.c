@@ -129,7 +129,7 @@ fail:
     return NULL;
 }
 
-/* Tasks queued meanwhile wait for the next turn, so that a task which defers itself again
+/* Tasks queued meanwhile wait for the next round, so that a task which defers itself again
  * cannot starve the descriptors; and so do those for which there is no time in this one. */
 static void
 run_tasks(struct loop *l)
@@ -188,6 +188,10 @@ loop_run(struct loop *l)
         gw_assert(rc == 0);
         begin_dispatch(l);
         run_tasks(l);
+        /* What these have deferred in turn, an answer to be written for example, mostly ends
+         * there: asking the kernel in between would find nothing. */
+        for (int i = 1; i < TASK_ROUNDS_MAX && !list_is_empty(&l->tasks); i++)
+            run_tasks(l);
     }
     atomic_store_explicit(&l->is_stopping, false, memory_order_release);
 }

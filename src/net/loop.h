@@ -60,7 +60,10 @@ struct loop_msg {
     void (*run)(struct loop_msg *msg);
 };
 
-enum { TASKS_PER_LOOK = 8 }; /* tasks between two looks at the clock */
+enum {
+    TASKS_PER_LOOK = 8,  /* tasks between two looks at the clock */
+    TASK_ROUNDS_MAX = 3, /* of tasks and those that they defer, between two looks at descriptors */
+};
 
 /* Embedded. run is called once at the end of the current turn. */
 struct loop_task {
@@ -101,8 +104,8 @@ void loop_timer_done(struct loop_timer *t);
  * run by loop_free. */
 void loop_post(struct loop *l, struct loop_msg *msg);
 void loop_task_init(struct loop_task *task, void (*run)(void *arg), void *arg);
-/* Idempotent while queued. A task that is deferred by a task runs at the end of the next turn,
- * which then does not wait. */
+/* Idempotent while queued. A task that is deferred by a task runs in the next round; when
+ * TASK_ROUNDS_MAX of them are through, at the end of the next turn, which then does not wait. */
 void loop_defer(struct loop *l, struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
 
