@@ -596,7 +596,7 @@ refuse_file(const char *path, const char *words)
 
     diag_init(&diag);
     assert_int_equal(config_load(path, &diag, &config), GW_E_CONFIG);
-    assert_true(cpu_ms() - before < 100);
+    assert_true(cpu_ms() - before < 1000); /* quadratic takes many times that */
     assert_null(config);
     assert_int_equal(diag.error_count, 1);
     if (strncmp(diag.entries[0].text, path, strlen(path)) != 0 ||
@@ -699,7 +699,7 @@ a_file_full_of_mistakes_is_read_in_no_time(void **state)
     assert_int_equal(fclose(out), 0);
     before = cpu_ms();
     parse_anything(NULL, str_make(text, len));
-    assert_true(cpu_ms() - before < 100);
+    assert_true(cpu_ms() - before < 1000); /* quadratic takes many times that */
     free(text);
 }
 
