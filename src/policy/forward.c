@@ -201,8 +201,8 @@ trace_replace_self(char *dst, struct str value, struct str id)
 
 /* Root anew when there is none, in front of any custom fields; Self in front of a client's Root;
  * a Self that is there already gets our value ("Request tracing"). */
-static int
-trace_build(const struct forward_request *f, struct arena *arena, struct str *ret)
+int
+forward_trace_id(const struct forward_request *f, struct arena *arena, struct str *ret)
 {
     struct str value = client_trace(f->req);
     char *dst = arena_alloc(arena, value.len + TRACE_ID_LEN + sizeof("Root=;"));
@@ -354,7 +354,7 @@ forward_request_write(const struct forward_request *f, struct buf *out, struct a
     gw_assert(f->framing != FRAMING_UNTIL_CLOSE);
     if (!xff_is_within_limit(&f->req->headers))
         return GW_E_LIMIT;
-    err = trace_build(f, arena, &trace_id);
+    err = forward_trace_id(f, arena, &trace_id);
     if (err != 0)
         return err;
     err = write_head(f, trace_id, out);

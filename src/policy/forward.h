@@ -92,6 +92,11 @@ struct forward_request {
 int forward_request_write(const struct forward_request *f, struct buf *out, struct arena *arena,
                           struct str *ret_trace_id) GW_MUST_USE;
 
+/* The value that forward_request_write would send, for the log of a request that is not forwarded.
+ * Only req, wall_s and trace_random count. GW_E_NOSPACE when the arena is too small. */
+int
+forward_trace_id(const struct forward_request *f, struct arena *arena, struct str *ret) GW_MUST_USE;
+
 /* Prepares a response for the client in place: applies overrides (in the header table). Works for
  * upstream responses after hygiene_response. GW_E_LIMIT. */
 int forward_response_prepare(const struct forward_settings *settings,

@@ -119,6 +119,19 @@ stream_log_failure(const struct stream *s)
               stream_end_text(s->end), detail.len > 0 ? ", " : "", STR_ARG(detail), s->status);
 }
 
+/* Of a request that was answered here, too: an answer can be asked after by its trace. */
+static struct str
+trace_id_of(struct stream *s)
+{
+    struct worker *w = s->conn->w;
+    struct forward_request f = {.req = &s->req, .wall_s = clock_wall_s(loop_now(w->loop))};
+
+    if (s->trace_id.len > 0 || s->req.method_text.len == 0)
+        return s->trace_id;
+    worker_random(w, f.trace_random, sizeof(f.trace_random));
+    return forward_trace_id(&f, &s->arena, &s->trace_id) == 0 ? s->trace_id : STR("");
+}
+
 void
 stream_log_line(struct stream *s)
 {
@@ -147,7 +160,7 @@ stream_log_line(struct stream *s)
     r.status = s->status;
     r.target_status = s->target_status;
     r.target_group = s->upstream == NULL ? STR("") : s->upstream->conf->log_name;
-    r.trace_id = s->trace_id;
+    r.trace_id = trace_id_of(s);
     r.rule_priority = s->rule == NULL ? -2 : s->rule->priority;
     r.actions = str_from(s->actions);
     r.error_reason = s->end == STREAM_END_OK ? STR("") : str_from(stream_end_text(s->end));

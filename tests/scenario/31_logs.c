@@ -432,6 +432,9 @@ requests_that_do_not_reach_a_target_say_why(void **state)
         assert_field(&line, 29, e->reason);
         assert_int_equal(!str_eq(line.at[5], STR("-")), e->has_target);
         assert_int_equal(!str_eq(line.at[17], STR("-")), e->has_target);
+        /* What was a request has a trace, wherever it ended. */
+        assert_int_equal(str_starts(line.at[18], STR("Root=1-")),
+                         strcmp(e->classification, "-") == 0);
         for (size_t t = 6; t <= 8; t++)
             assert_field(&line, t, "-1");
         bytes_free(&line.line);
