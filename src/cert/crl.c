@@ -19,11 +19,13 @@
 #include "cert/crl_int.h"
 #include "cert/der.h"
 #include "cert/name.h"
+#include "cert/pages.h"
 #include "cert/sigalg.h"
 
 enum {
     VERSION_2 = 1,
     STRINGS_BLOCK = 1024,
+    DROP_BYTES = 1048576, /* of entries that have been read, at a time */
     STRINGS_MAX = 262144, /* issuer, scope and texts of one list, bytes */
 };
 
@@ -397,10 +399,22 @@ count_entries(struct crl_loader *l)
     return 0;
 }
 
+/* Returns what is still there of the entries before at. */
+static const char *
+drop_entries(const struct crl_loader *l, const char *from, const char *at)
+{
+    if (!l->destroys_der || (size_t)(at - from) < DROP_BYTES)
+        return from;
+    pages_drop(from, at);
+    return at;
+}
+
+/* Nothing but the entries is looked at from here on. */
 static int
 read_entries(struct crl_loader *l)
 {
     struct der list = der_open(l->entries);
+    const char *kept = l->entries.ptr;
     struct crl *c = l->c;
     struct entry e = {0};
     int err = count_entries(l);
@@ -411,6 +425,7 @@ read_entries(struct crl_loader *l)
         err = read_entry(l, &list, at, &e);
         if (err != 0)
             return err;
+        kept = drop_entries(l, kept, (const char *)list.ptr);
         crl_index_add(is_removal(l, &e) ? &c->removed : &c->index, &e.serial, e.revoked_s,
                       e.reason);
     }
@@ -443,22 +458,20 @@ load(struct crl_loader *l, struct str der)
         err = crl_read_extensions(l);
     if (err == 0)
         err = find_signer(l);
-    if (err == 0)
-        err = read_entries(l);
     if (err == 0 && EVP_Digest(der.ptr, der.len, l->c->info.sha256, NULL, EVP_sha256(), NULL) != 1)
         err = fail_nomem(l);
-    return err;
+    return err == 0 ? read_entries(l) : err;
 }
 
 int
-crl_load(struct str der, const char *file, int line, STACK_OF(X509) * candidates, int64_t now_s,
-         struct diag *diag, struct crl **ret)
+crl_load(const struct crl_input *in, struct diag *diag, struct crl **ret)
 {
-    struct crl_loader l = {.candidates = candidates,
+    struct crl_loader l = {.candidates = in->candidates,
                            .diag = diag,
-                           .file = file,
-                           .line = line,
-                           .now_s = now_s,
+                           .file = in->file,
+                           .line = in->line,
+                           .now_s = in->now_s,
+                           .destroys_der = in->destroys_der,
                            .entries = STR("")};
     int err;
 
@@ -469,10 +482,10 @@ crl_load(struct str der, const char *file, int line, STACK_OF(X509) * candidates
     arena_init(&l.c->strings, STRINGS_BLOCK, STRINGS_MAX);
     l.c->info.covers_users = true;
     l.c->info.covers_cas = true;
-    l.c->info.file = arena_str(&l.c->strings, str_from(file));
-    l.c->info.line = line;
+    l.c->info.file = arena_str(&l.c->strings, str_from(in->file));
+    l.c->info.line = in->line;
     ERR_set_mark();
-    err = load(&l, der);
+    err = load(&l, in->der);
     ERR_pop_to_mark();
     if (err != 0) {
         crl_free(l.c);

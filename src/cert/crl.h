@@ -49,6 +49,18 @@ struct crl_info {
     int line;
 };
 
+/* A list to be read. */
+struct crl_input {
+    struct str der;
+    const char *file; /* for messages */
+    int line;
+    STACK_OF(X509) * candidates;
+    int64_t now_s;
+    /* der is the caller's to destroy: what has been read goes back to the kernel, so that a list
+     * and its index are never in memory together. */
+    bool destroys_der;
+};
+
 /* One list. candidates are the certificates that may have signed it (the trust store's CAs and
  * nothing else); the signature must verify under one whose subject equals the issuer, whose key
  * usage (when present) has cRLSign, and whose SKI equals the AKI when both are present.
@@ -57,8 +69,7 @@ struct crl_info {
  * unknown critical extension of the list or of an entry, thisUpdate in the future, bad signature,
  * unknown issuer, weak signature algorithm. Whether an expired list may be used is policy and not
  * decided here. */
-int crl_load(struct str der, const char *file, int line, STACK_OF(X509) * candidates, int64_t now_s,
-             struct diag *diag, struct crl **ret) GW_MUST_USE;
+int crl_load(const struct crl_input *in, struct diag *diag, struct crl **ret) GW_MUST_USE;
 struct crl *crl_ref(struct crl *c);
 void crl_unref(struct crl *c); /* NULL is fine */
 

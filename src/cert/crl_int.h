@@ -29,6 +29,7 @@ struct crl_loader {
     const char *file;
     int line;
     int64_t now_s;
+    bool destroys_der;
     char issuer[CRL_ISSUER_TEXT_MAX]; /* for messages; empty until known */
     struct str tbs;                   /* signed bytes, tag included */
     struct str algorithm, signature;

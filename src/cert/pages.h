@@ -13,6 +13,8 @@
 #include "base/limits.h"
 #include "base/str.h"
 
+#define PAGE_BYTES 65536 /* the largest page of the machines that Linux runs on */
+
 /* Not zeroed. NULL when there is none. */
 static inline void *GW_MUST_USE
 pages_alloc(size_t bytes)
@@ -35,6 +37,18 @@ pages_free(void *p, size_t bytes)
         free(p);
     else
         (void)munmap(p, bytes);
+}
+
+/* The whole pages of [from, to) go back to the kernel; their content is lost. Of memory that is
+ * private to this process and of no use to anybody. */
+static inline void
+pages_drop(const void *from, const void *to)
+{
+    uintptr_t first = ((uintptr_t)from + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+    uintptr_t end = (uintptr_t)to & ~(uintptr_t)(PAGE_BYTES - 1);
+
+    if (first < end)
+        (void)madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
 #endif

@@ -257,6 +257,8 @@ parse_object(struct parser *p, int begin_line, pem_object_fn on_object, void *ar
         return fail(p, begin_line, 0, "an object without content");
     p->line++;
     p->object_count++;
+    if (p->in->destroys_text)
+        pages_drop(b.out, p->pos);
     return on_object(arg, str_make(out, (size_t)(b.out - out)), begin_line);
 }
 

@@ -266,11 +266,17 @@ on_list(void *arg, struct str der, int line)
 {
     struct trust_builder *b = arg;
     struct crl *crl = find_unchanged(b, der);
+    const struct crl_input in = {.der = der,
+                                 .file = b->file,
+                                 .line = line,
+                                 .candidates = b->t->certs,
+                                 .now_s = b->now_s,
+                                 .destroys_der = true};
     int err;
 
     if (crl != NULL)
         return take_list(b, crl_ref(crl));
-    err = crl_load(der, b->file, line, b->t->certs, b->now_s, b->diag, &crl);
+    err = crl_load(&in, b->diag, &crl);
     if (err == 0)
         return take_list(b, crl);
     return err == GW_E_CONFIG ? 0 : err;

@@ -90,7 +90,10 @@ load(const struct signer *s, struct str der)
     int err;
 
     diag_init(&diag);
-    err = crl_load(der, "fuzz", 1, s->cas, NOW_S, &diag, &crl);
+    err = crl_load(
+        &(struct crl_input){
+            .der = der, .file = "fuzz", .line = 1, .candidates = s->cas, .now_s = NOW_S},
+        &diag, &crl);
     gw_assert((err == 0) == (crl != NULL));
     gw_assert((err == 0) == (diag.error_count == 0));
     gw_assert(ERR_peek_error() == 0);

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "cert/crl.h"
 #include "cert/der.h"
@@ -58,7 +59,10 @@ load_among(const struct fixture *f, STACK_OF(X509) * cas, struct str der, char *
     int err;
 
     diag_init(&diag);
-    err = crl_load(der, "a.crl", 7, cas, f->now_s, &diag, &crl);
+    err = crl_load(
+        &(struct crl_input){
+            .der = der, .file = "a.crl", .line = 7, .candidates = cas, .now_s = f->now_s},
+        &diag, &crl);
     assert_int_equal(err == 0, crl != NULL);
     assert_int_equal(diag.error_count, err == 0 ? 0 : 1);
     if (err != 0)
@@ -656,6 +660,44 @@ nonsense_under_a_good_signature_never_drops_an_entry(void **state)
     bytes_free(&der);
 }
 
+/* The index grows while the list goes back to the kernel: its entries are read as zeroes then. */
+static void
+a_list_that_may_be_destroyed_is_gone_when_its_index_is_there(void **state)
+{
+    struct fixture *f = *state;
+    struct pki_crl_spec spec = {.synthetic_count = 100000, .synthetic_seed = 7};
+    struct bytes der = pki_crl_der(&spec, f->ca);
+    char *pages = mmap(NULL, der.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct crl_input in = {.der = str_make(pages, der.len),
+                           .file = "a.crl",
+                           .candidates = f->cas,
+                           .now_s = f->now_s,
+                           .destroys_der = true};
+    struct crl *whole = load_among(f, f->cas, bytes_str(&der), NULL);
+    struct crl *crl = NULL;
+    struct diag diag;
+
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    memcpy(pages, der.ptr, der.len);
+    diag_init(&diag);
+    assert_int_equal(crl_load(&in, &diag, &crl), 0);
+    assert_memory_equal(crl_info(crl)->sha256, crl_info(whole)->sha256, 32);
+    assert_int_equal(crl_info(crl)->entry_count, 100000);
+    for (uint64_t i = 0; i < 100000; i++) {
+        uint8_t serial[PKI_SYNTHETIC_SERIAL_BYTES];
+
+        pki_synthetic_serial(spec.synthetic_seed, false, i, serial);
+        assert_true(crl_contains(crl, str_make(serial, sizeof(serial))));
+    }
+    assert_int_equal(pages[der.len / 2], 0);
+    assert_memory_equal(pages + der.len / 2, pages + der.len / 2 + 1, 4096);
+    assert_int_equal(munmap(pages, der.len), 0);
+    diag_done(&diag);
+    crl_unref(whole);
+    crl_unref(crl);
+    bytes_free(&der);
+}
+
 int
 main(void)
 {
@@ -680,6 +722,7 @@ main(void)
         cmocka_unit_test(no_damaged_list_loads),
         cmocka_unit_test(both_signature_algorithms_must_agree),
         cmocka_unit_test(nonsense_under_a_good_signature_never_drops_an_entry),
+        cmocka_unit_test(a_list_that_may_be_destroyed_is_gone_when_its_index_is_there),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
