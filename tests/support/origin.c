@@ -251,7 +251,10 @@ void
 origin_set_steps(struct origin *o, const struct origin_step *steps, size_t count)
 {
     pthread_mutex_lock(&o->lock);
-    script_replace(&o->script, steps, count);
+    if (steps)
+        script_replace(&o->script, steps, count);
+    else
+        script_replace(&o->script, default_steps, array_len(default_steps));
     pthread_mutex_unlock(&o->lock);
 }
 

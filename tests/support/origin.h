@@ -122,7 +122,7 @@ struct origin *origin_start(const struct origin_spec *spec);
 uint16_t origin_port(const struct origin *o);
 /* "127.0.0.1:PORT"; lives as long as the origin. */
 const char *origin_address(const struct origin *o);
-/* For connections accepted from now on. */
+/* For connections accepted from now on; NULL: every request is answered again. */
 void origin_set_steps(struct origin *o, const struct origin_step *steps, size_t count);
 /* Different steps for the n-th connection (0 is the first); others keep the common ones. */
 void
