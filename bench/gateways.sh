@@ -43,14 +43,15 @@ is_listening() {
         END { exit !found }' /proc/net/tcp
 }
 
-# A port below those that the kernel gives to clients.
+# A port below those that the kernel gives to clients, which nobody was given before.
 port_pick() {
     while :; do
-        port=$(awk -v seed="$(od -An -N4 -tu4 /dev/urandom)" \
-            'BEGIN { srand(seed); print 10000 + int(rand() * 20000) }')
-        is_listening "$port" || break
+        port=$((10000 + $(od -An -N2 -tu2 /dev/urandom) % 20000))
+        is_listening $port && continue
+        grep -qsx $port "$work/ports" || break
     done
-    printf '%s' "$port"
+    echo "$port" >>"$work/ports"
+    printf "%s" "$port"
 }
 
 # wait_listening NAME : until it accepts, or says why not.
