@@ -134,7 +134,7 @@ bench: bench-programs ## measure side by side with nginx, HAProxy and nghttpx
 	$(Q)sh bench/sweep.sh
 
 # One row of it: bench-handshake, bench-h1, ...
-BENCH_ROWS := handshake clients crl resumed h1 h2 download upload latency idle
+BENCH_ROWS := handshake clients cold crl resumed h1 h2 download upload latency idle
 .PHONY: bench-programs bench-lists bench-sweep $(addprefix bench-,$(BENCH_ROWS))
 $(addprefix bench-,$(BENCH_ROWS)): bench-%: bench-programs
 	$(Q)sh bench/run.sh $*

@@ -160,8 +160,11 @@ conf_make() {
 # gateway_start NAME CRL : NAME is a peer, behind a plus what sets it apart.
 gateway_start() {
     port_pick >"$work/$1.port"
-    conf_make "$1" "${1%%+*}" "$2"
+    [ "$1" = bare ] || conf_make "$1" "${1%%+*}" "$2"
     case $1 in
+    bare) start bare $gateway_core "$build/execute-api" --no-payload-limit --cert \
+        "$pki/server.pem" --key "$pki/server.key" --client-ca "$pki/root.pem" \
+        --listen "127.0.0.1:$(cat "$work/bare.port")" ;;
     nginx) start nginx $gateway_core "$(command -v nginx || echo /usr/sbin/nginx)" \
         -e "$work/nginx.log" -p "$work" -c "$work/nginx.conf" ;;
     haproxy) start haproxy $gateway_core "$(command -v haproxy || echo /usr/sbin/haproxy)" \

@@ -7,7 +7,7 @@
 # a cell, and the tables and plots of bench/README.md.
 #
 # BENCH_SECONDS (3) of a cell, BENCH_ROUNDS (3), BENCH_GATEWAYS, BENCH_CLIENTS (1000 certificates),
-# BENCH_CRL_ENTRIES (1000000), BENCH_IDLE (2000 connections), BENCH_REPORT (yes; no: only measure).
+# BENCH_COLD (6000 more), BENCH_CRL_ENTRIES (1000000), BENCH_IDLE (2000 connections), BENCH_REPORT (yes; no: only measure).
 set -u
 
 # shellcheck source=bench/gateways.sh
@@ -15,9 +15,9 @@ set -u
 
 seconds=${BENCH_SECONDS:-3}
 rounds=${BENCH_ROUNDS:-3}
-gateways=${BENCH_GATEWAYS:-nginx haproxy nghttpx sallyport sallyport+log}
+gateways=${BENCH_GATEWAYS:-nginx haproxy nghttpx sallyport sallyport+log bare}
 client_count=${BENCH_CLIENTS:-1000}
-all_rows='handshake clients crl resumed h1 h2 download upload latency idle'
+all_rows='handshake clients cold crl resumed h1 h2 download upload latency idle'
 rows=${*:-$all_rows}
 body_bytes=10485760
 run=$(date +%s)
@@ -33,6 +33,7 @@ measure() {
     case $1 in
     handshake) load "$2" /bytes/1024 $one $timed --handshake full --connections 16 ;;
     crl) load "$2" /bytes/1024 $one $timed --handshake full --connections 4 ;;
+    cold) load "$2" /bytes/1024 --cert-dir "$pki/cold" $timed --handshake full --connections 16 ;;
     clients) load "$2" /bytes/1024 $many $timed --handshake full --connections 16 ;;
     resumed) load "$2" /bytes/1024 $one $timed --handshake resumed --connections 16 ;;
     h1) load "$2" /bytes/1024 $one $timed --connections 64 ;;
@@ -46,9 +47,17 @@ measure() {
     esac
 }
 
+# More clients than the cache remembers, one after the other: it never knows the next one.
+cold_make() {
+    "$build/mkpki" clients --ca "$pki/inter.pem" --count "${BENCH_COLD:-6000}" --out "$pki/cold" ||
+        die 'the certificates could not be made'
+}
+
 # can ROW GATEWAY
 can() {
-    case $1-$2 in crl-nghttpx) return 1 ;; esac
+    case $1-$2 in
+    crl-nghttpx | crl-bare | h2-bare | latency-bare) return 1 ;;
+    esac
     return 0
 }
 
@@ -71,6 +80,7 @@ row() {
     row_rounds=$rounds
     [ "$1" = crl ] && lists=crl && lists_make "${BENCH_CRL_ENTRIES:-1000000}" 1
     [ "$1" = idle ] && row_rounds=1
+    [ "$1" = cold ] && cold_make
     for gateway in $gateways; do
         can "$1" "$gateway" && gateway_start "$gateway" "$lists"
     done

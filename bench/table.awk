@@ -5,11 +5,12 @@
 # draws into the files `ratios` and `memory`.
 BEGIN {
     FS = "\t"
-    row_count = split("handshake clients crl resumed h1 h2 download upload latency latency-cpu " \
+    row_count = split("handshake clients cold crl resumed h1 h2 download upload latency latency-cpu " \
         "idle", rows, " ")
-    gateway_count = split("nginx haproxy nghttpx sallyport sallyport+log", gateways, " ")
+    gateway_count = split("nginx haproxy nghttpx sallyport sallyport+log bare", gateways, " ")
     title["handshake"] = "full handshake + one GET, one client, us"
     title["clients"] = "the same, many clients in turn, us"
+    title["cold"] = "the same, each client new to the verdict cache, us"
     title["crl"] = "the same, 1,000,000-entry list, us"
     title["resumed"] = "resumed handshake + one GET, us"
     title["h1"] = "HTTP/1.1 request, 64 connections, 1 KB, us"
@@ -21,6 +22,7 @@ BEGIN {
     title["idle"] = "resident bytes per idle connection"
     short["handshake"] = "handshake"
     short["clients"] = "many clients"
+    short["cold"] = "new clients"
     short["crl"] = "10^6 revoked"
     short["resumed"] = "resumed"
     short["h1"] = "HTTP/1.1"
