@@ -7,7 +7,8 @@
 # a cell, and the tables and plots of bench/README.md.
 #
 # BENCH_SECONDS (3) of a cell, BENCH_ROUNDS (3), BENCH_GATEWAYS, BENCH_CLIENTS (1000 certificates),
-# BENCH_COLD (6000 more), BENCH_CRL_ENTRIES (1000000), BENCH_IDLE (2000 connections), BENCH_REPORT (yes; no: only measure).
+# BENCH_COLD (6000 more), BENCH_CRL_ENTRIES (1000000), BENCH_IDLE (2000 connections), BENCH_REPORT
+# (yes; no: only measure).
 set -u
 
 # shellcheck source=bench/gateways.sh
