@@ -26,52 +26,48 @@ struct facts {
     uint32_t transfer_encoding_count;
 };
 
+struct fault_row {
+    int status;
+    const char *text;
+    const char *class;
+    const char *class_reason;
+};
+
+static const struct fault_row fault_rows[H1_FAULT_COUNT + 1] = {
+#define X(name, status, text, class, reason) [H1_FAULT_##name] = {status, text, class, reason},
+    H1_FAULTS
+#undef X
+        [H1_FAULT_COUNT] = {400, "unknown fault", "", ""},
+};
+
+static const struct fault_row *
+row_of(enum h1_fault fault)
+{
+    return &fault_rows[fault < H1_FAULT_COUNT ? fault : H1_FAULT_COUNT];
+}
+
 int
 h1_fault_status(enum h1_fault fault)
 {
-    static const uint16_t statuses[H1_FAULT_COUNT] = {
-#define X(name, status, text, class, reason) [H1_FAULT_##name] = status,
-        H1_FAULTS
-#undef X
-    };
-
-    return fault < H1_FAULT_COUNT ? statuses[fault] : 400;
+    return row_of(fault)->status;
 }
 
 const char *
 h1_fault_text(enum h1_fault fault)
 {
-    static const char *const texts[H1_FAULT_COUNT] = {
-#define X(name, status, text, class, reason) [H1_FAULT_##name] = text,
-        H1_FAULTS
-#undef X
-    };
-
-    return fault < H1_FAULT_COUNT ? texts[fault] : "unknown fault";
+    return row_of(fault)->text;
 }
 
 const char *
 h1_fault_class(enum h1_fault fault)
 {
-    static const char *const classes[H1_FAULT_COUNT] = {
-#define X(name, status, text, class, reason) [H1_FAULT_##name] = class,
-        H1_FAULTS
-#undef X
-    };
-
-    return fault < H1_FAULT_COUNT ? classes[fault] : "";
+    return row_of(fault)->class;
 }
 
 const char *
 h1_fault_class_reason(enum h1_fault fault)
 {
-    static const char *const reasons[H1_FAULT_COUNT] = {
-#define X(name, status, text, class, reason) [H1_FAULT_##name] = reason,
-        H1_FAULTS
-#undef X
-    };
-
-    return fault < H1_FAULT_COUNT ? reasons[fault] : "";
+    return row_of(fault)->class_reason;
 }
 
 static int

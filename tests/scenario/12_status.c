@@ -130,23 +130,6 @@ page(const struct world *w, const char *path)
     return body;
 }
 
-static bool
-page_comes_to_say(const struct world *w, const char *path, const char *text)
-{
-    int64_t end = now_ms() + PAGE_MS;
-    bool says = false;
-
-    while (!says && now_ms() < end) {
-        struct bytes body = page(w, path);
-
-        says = find_bytes(body.ptr, body.len, text, strlen(text)) != NULL;
-        bytes_free(&body);
-        if (!says)
-            sleep_ms(50);
-    }
-    return says;
-}
-
 /* ---- attention ---- */
 
 static void
@@ -198,14 +181,14 @@ what_turns_clients_away_or_lets_them_in_is_told_first(void **state)
     write_list(w, now_s - 48 * HOUR_S, now_s - HOUR_S - 5, 1);
     start(w, vars);
     for (size_t i = 0; i < array_len(told); i++)
-        if (!page_comes_to_say(w, "/status.json", told[i]))
+        if (!gateway_wait_page(w->g, "/status.json", told[i], PAGE_MS))
             fail_msg("not told: %s", told[i]);
     write_list(w, now_s - 48 * HOUR_S, now_s - HOUR_S, 2);
     gateway_set_yaml(w->g, "nonsense: 1\n", NULL);
     assert_int_equal(gateway_reload(w->g), GATEWAY_REFUSED);
-    assert_true(page_comes_to_say(w, "/status.json", "\"what\":\"last reload\""));
-    assert_true(page_comes_to_say(w, "/status", "<td>last reload</td>"));
-    assert_true(page_comes_to_say(w, "/status.txt", "\nattention\n  last reload "));
+    assert_true(gateway_wait_page(w->g, "/status.json", "\"what\":\"last reload\"", PAGE_MS));
+    assert_true(gateway_wait_page(w->g, "/status", "<td>last reload</td>", PAGE_MS));
+    assert_true(gateway_wait_page(w->g, "/status.txt", "\nattention\n  last reload ", PAGE_MS));
 }
 
 /* ---- metrics ---- */
@@ -400,8 +383,9 @@ a_draining_gateway_is_healthy_and_not_ready(void **state)
     assert_true(proc_wait_text(gateway_proc(w->g), "draining", PAGE_MS));
     probe(w, "/readyz", 503, "draining\n");
     probe(w, "/healthz", 200, "ok\n");
-    assert_true(page_comes_to_say(w, "/status.json", "\"state\":\"draining\""));
-    assert_true(page_comes_to_say(w, "/status.json", "{\"what\":\"state\",\"detail\":\"draining"));
+    assert_true(gateway_wait_page(w->g, "/status.json", "\"state\":\"draining\"", PAGE_MS));
+    assert_true(gateway_wait_page(w->g, "/status.json", "{\"what\":\"state\",\"detail\":\"draining",
+                                  PAGE_MS));
     client_close(c);
 }
 

@@ -216,30 +216,6 @@ assert_only_alice(struct world *w)
     assert_false(is_admitted(w, w->stranger));
 }
 
-static bool
-page_says(struct world *w, const char *page, const char *text)
-{
-    struct bytes body = {.ptr = NULL};
-    bool is_there = gateway_admin_get(w->g, page, &body) == 200 &&
-                    find_bytes(body.ptr, body.len, text, strlen(text)) != NULL;
-
-    bytes_free(&body);
-    return is_there;
-}
-
-static bool
-page_comes_to_say(struct world *w, const char *page, const char *text, int timeout_ms)
-{
-    int64_t end = now_ms() + timeout_ms;
-
-    while (!page_says(w, page, text)) {
-        if (now_ms() > end)
-            return false;
-        sleep_ms(50);
-    }
-    return true;
-}
-
 /* kill -9 and gone; the folder stays. */
 static void
 kill_gateway(struct world *w)
@@ -268,14 +244,16 @@ a_list_by_url_is_kept_current(void **state)
     origin_forget(w->lists);
     assert_true(origin_wait_requests(w->lists, 1, 5000));
     assert_true(origin_saw(w->lists, "If-None-Match: \""));
-    assert_true(page_says(w, "/metrics", "sallyport_crl_fetch_errors_total{source=\"http://"));
-    assert_true(page_says(w, "/status.json", "\"last_error\":\"\""));
+    assert_true(
+        gateway_page_says(w->g, "/metrics", "sallyport_crl_fetch_errors_total{source=\"http://"));
+    assert_true(gateway_page_says(w->g, "/status.json", "\"last_error\":\"\""));
     serve_list(w, list(w, 2, true, true));
     assert_true(becomes(w, w->alice, false, 4000));
     assert_false(is_admitted(w, w->mallory));
-    assert_true(page_says(w, "/status.json", "\"number\":\"02\""));
-    assert_true(page_says(w, "/metrics", "sallyport_crl_entries{trust_store=\"clients\""));
-    assert_true(page_says(w, "/metrics", "sallyport_crl_seconds_to_next_update{"));
+    assert_true(gateway_page_says(w->g, "/status.json", "\"number\":\"02\""));
+    assert_true(
+        gateway_page_says(w->g, "/metrics", "sallyport_crl_entries{trust_store=\"clients\""));
+    assert_true(gateway_page_says(w->g, "/metrics", "sallyport_crl_seconds_to_next_update{"));
 }
 
 struct answer {
@@ -401,16 +379,16 @@ no_answer_of_a_server_replaces_a_good_list(void **state)
     assert_true(start(w, by_url));
     for (size_t i = 0; i < array_len(hostile); i++) {
         hostile[i].serve(w);
-        if (!page_comes_to_say(w, "/status.json", hostile[i].error, 5000))
+        if (!gateway_wait_page(w->g, "/status.json", hostile[i].error, 5000))
             fail_msg("%s: status does not say \"%s\"", hostile[i].name, hostile[i].error);
         assert_only_alice(w);
-        assert_true(page_says(w, "/status.json", "\"number\":\"05\""));
+        assert_true(gateway_page_says(w->g, "/status.json", "\"number\":\"05\""));
         serve_status(w, "304 Not Modified");
-        if (!page_comes_to_say(w, "/status.json", "\"last_error\":\"\"", 5000))
+        if (!gateway_wait_page(w->g, "/status.json", "\"last_error\":\"\"", 5000))
             fail_msg("%s: does not recover", hostile[i].name);
     }
     assert_false(origin_saw(w->lists, "/other"));
-    assert_true(page_says(w, "/status.json", "\"generation\":1"));
+    assert_true(gateway_page_says(w->g, "/status.json", "\"generation\":1"));
 }
 
 static void
@@ -445,7 +423,7 @@ the_last_good_copy_serves_while_the_source_is_down(void **state)
     serve_status(w, "503 Down");
     assert_true(start(w, by_url));
     assert_only_alice(w);
-    assert_true(page_comes_to_say(w, "/status.json", "answered 503", 5000));
+    assert_true(gateway_wait_page(w->g, "/status.json", "answered 503", 5000));
     assert_only_alice(w);
 }
 
@@ -507,7 +485,7 @@ replaced_files_are_loaded_by_themselves(void **state)
     write_list(w, "ca.crl", list(w, 2, false, false)); /* older */
     assert_true(proc_wait_text(gateway_proc(w->g), "is older than the one in use", 3000));
     assert_only_alice(w);
-    assert_true(page_says(w, "/status.json", "\"result\":\"refused\""));
+    assert_true(gateway_page_says(w->g, "/status.json", "\"result\":\"refused\""));
     write_list(w, "ca.crl", list(w, 4, true, true));
     assert_true(becomes(w, w->alice, false, 2000));
 }

@@ -290,30 +290,6 @@ assert_in(struct world *w, const char *wanted)
 }
 
 static bool
-page_says(struct world *w, const char *page, const char *text)
-{
-    struct bytes body = {.ptr = NULL};
-    bool is_there = gateway_admin_get(w->g, page, &body) == 200 &&
-                    find_bytes(body.ptr, body.len, text, strlen(text)) != NULL;
-
-    bytes_free(&body);
-    return is_there;
-}
-
-static bool
-page_comes_to_say(struct world *w, const char *page, const char *text)
-{
-    int64_t end = now_ms() + 30000;
-
-    while (!page_says(w, page, text)) {
-        if (now_ms() > end)
-            return false;
-        sleep_ms(50);
-    }
-    return true;
-}
-
-static bool
 log_has(struct world *w, const char *who, const char *text)
 {
     char *cn = xformat("CN=%s", who);
@@ -365,8 +341,8 @@ a_delta_closes_the_door_and_opens_it(void **state)
     client_close(alice);
     assert_in(w, "-+-"); /* compromised stays compromised, whatever a delta takes off */
     assert_true(log_comes_to_have(w, "alice", "ClientCertCrlHit"));
-    assert_true(page_comes_to_say(w, "/status.json", "\"delta_of\":\"05\""));
-    assert_true(page_comes_to_say(w, "/metrics", "delta.crl\",part=\"1\"} 3\n"));
+    assert_true(gateway_wait_page(w->g, "/status.json", "\"delta_of\":\"05\"", 30000));
+    assert_true(gateway_wait_page(w->g, "/metrics", "delta.crl\",part=\"1\"} 3\n", 30000));
 }
 
 static void
@@ -419,7 +395,7 @@ a_fetched_delta_waits_for_its_complete_list(void **state)
     assert_true(start(w, delta_by_url)); /* fetched before the first load */
     assert_in(w, "-+-");
     serve_delta(w, 9, 8);
-    assert_true(page_comes_to_say(w, "/status.json", "it waits for the complete list"));
+    assert_true(gateway_wait_page(w->g, "/status.json", "it waits for the complete list", 30000));
     assert_in(w, "-+-");
     assert_int_equal(gateway_reload(w->g), GATEWAY_RELOADED); /* its copy is the good one */
     assert_in(w, "-+-");
@@ -447,8 +423,8 @@ a_complete_list_may_run_out_under_a_delta(void **state)
     assert_in(w, "-++");
     assert_int_equal(gateway_reload(w->g), GATEWAY_RELOADED);
     assert_in(w, "-++");
-    assert_true(page_comes_to_say(w, "/metrics", "seconds_to_next_update{trust_store"));
-    assert_false(page_says(w, "/metrics", "lists/base.crl\",part=\"1\"} -"));
+    assert_true(gateway_wait_page(w->g, "/metrics", "seconds_to_next_update{trust_store", 30000));
+    assert_false(gateway_page_says(w->g, "/metrics", "lists/base.crl\",part=\"1\"} -"));
     said = gateway_diag(w->g);
     assert_int_equal(count_text(bytes_str(&said), "expired"), 0);
     bytes_free(&said);

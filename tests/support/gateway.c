@@ -317,6 +317,30 @@ gateway_admin_get(const struct gateway *g, const char *path, struct bytes *out)
     return status;
 }
 
+bool
+gateway_page_says(const struct gateway *g, const char *path, const char *text)
+{
+    struct bytes body = {.ptr = NULL};
+    bool says = gateway_admin_get(g, path, &body) == 200 &&
+                find_bytes(body.ptr, body.len, text, strlen(text)) != NULL;
+
+    bytes_free(&body);
+    return says;
+}
+
+bool
+gateway_wait_page(const struct gateway *g, const char *path, const char *text, int timeout_ms)
+{
+    int64_t deadline = now_ms() + timeout_ms;
+
+    while (!gateway_page_says(g, path, text)) {
+        if (now_ms() >= deadline)
+            return false;
+        sleep_ms(10 * POLL_MS);
+    }
+    return true;
+}
+
 int
 gateway_stop(struct gateway *g)
 {

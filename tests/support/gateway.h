@@ -69,6 +69,10 @@ struct bytes gateway_diag(const struct gateway *g);
 /* GET on the admin address: status, and the body into out (may be NULL). */
 int gateway_admin_get(const struct gateway *g, const char *path, struct bytes *out);
 
+/* True when that page is answered 200 and contains text; the second waits for it. */
+bool gateway_page_says(const struct gateway *g, const char *path, const char *text);
+bool gateway_wait_page(const struct gateway *g, const char *path, const char *text, int timeout_ms);
+
 /* TERM; exit status (0 expected), frees everything. With SALLYPORT_KEEP set in the environment the
  * folder stays for a look. NULL is fine. */
 int gateway_stop(struct gateway *g);
