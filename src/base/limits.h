@@ -128,7 +128,8 @@ enum {
     CONN_ARENA_BLOCK = 1024,
     CONN_ARENA_MAX = 262144,
     WORKER_CONNS_MAX = 65536,
-    WORKER_HANDSHAKES_MAX = 4096, /* not yet authenticated connections */
+    WORKER_HANDSHAKES_MAX = 4096,        /* not yet authenticated connections */
+    WORKER_HANDSHAKES_PER_SOURCE = 1024, /* of those, from one address */
     WORKER_STREAMS_MAX = 65536,
     WORKER_UCONNS_MAX = 65536,
     WORKER_IO_BLOCKS_MAX = 65536, /* 2 GiB: the last brake, not a budget */

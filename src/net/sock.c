@@ -41,9 +41,8 @@ v6_const(const struct addr *a)
     return (const struct sockaddr_in6 *)&a->storage;
 }
 
-/* The address bytes, with an IPv4-mapped one as IPv4. NULL for other families. */
-static const uint8_t *
-ip_bytes(const struct addr *a, size_t *ret_len)
+const uint8_t *
+addr_ip(const struct addr *a, size_t *ret_len)
 {
     const struct in6_addr *ip6;
 
@@ -181,7 +180,7 @@ size_t
 addr_format_ip(const struct addr *a, char dst[ADDR_TEXT_MAX])
 {
     size_t ip_len = 0;
-    const uint8_t *ip = ip_bytes(a, &ip_len);
+    const uint8_t *ip = addr_ip(a, &ip_len);
     size_t len;
 
     if (ip == NULL || inet_ntop(ip_len == 4 ? AF_INET : AF_INET6, ip, dst, ADDR_TEXT_MAX) == NULL) {
@@ -213,8 +212,8 @@ addr_eq(const struct addr *a, const struct addr *b)
 {
     size_t a_len = 0;
     size_t b_len = 0;
-    const uint8_t *a_ip = ip_bytes(a, &a_len);
-    const uint8_t *b_ip = ip_bytes(b, &b_len);
+    const uint8_t *a_ip = addr_ip(a, &a_len);
+    const uint8_t *b_ip = addr_ip(b, &b_len);
 
     if (a_ip == NULL || b_ip == NULL || a_len != b_len)
         return false;
@@ -279,7 +278,7 @@ bool
 cidr_contains(const struct cidr *c, const struct addr *a)
 {
     size_t len = 0;
-    const uint8_t *ip = ip_bytes(a, &len);
+    const uint8_t *ip = addr_ip(a, &len);
     size_t whole = c->prefix / 8;
     unsigned rest = c->prefix % 8;
     unsigned mask = 0xff00u >> rest & 0xffu;

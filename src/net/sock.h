@@ -26,6 +26,9 @@ int addr_parse(struct str s, struct addr *ret) GW_MUST_USE;
 /* From raw bytes in network order: 4 or 16. */
 void addr_from_ip(struct addr *a, const uint8_t *ip, size_t ip_len, uint16_t port);
 uint16_t addr_port(const struct addr *a);
+/* The address in network order, 4 or 16 bytes; IPv4-mapped IPv6 as IPv4. NULL for other families.
+ */
+const uint8_t *addr_ip(const struct addr *a, size_t *ret_len);
 /* IP only, no brackets; IPv4-mapped IPv6 as IPv4. NUL-terminated. Returns the length. */
 size_t addr_format_ip(const struct addr *a, char dst[ADDR_TEXT_MAX]);
 /* "1.2.3.4:80", "[::1]:80". */

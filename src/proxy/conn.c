@@ -115,6 +115,7 @@ conn_new(struct worker *w, struct worker_listener *wl, int fd, const struct addr
     loop_task_init(&c->free_task, on_free_task, c);
     loop_timer_init(w->loop, &c->timer, on_timer, c);
     conn_trace_id_make(c);
+    c->source = SOURCES_NONE;
     list_push_tail(&w->conns, &c->link);
     list_push_tail(&w->pending_conns, &c->pending);
     w->conn_count++;
@@ -140,24 +141,55 @@ conn_begin(struct conn *c)
         conn_close(c, CONN_END_LIMIT);
     else if (l->proxy_mode == PROXY_REQUIRED && !is_trusted)
         conn_proxy_failed(c, "proxy_protocol is required, and this address is no trusted source");
+    else if (c->state == CONN_HANDSHAKE)
+        return conn_count_source(c);
     return c->state != CONN_CLOSED;
 }
 
 /* Room for one more that is not yet known. Whoever has dallied longest gives way, so that a crowd
- * of slow connections does not shut out those who would be through in milliseconds. */
+ * of slow connections does not shut out those who would be through in milliseconds. A source that
+ * has its share of places waits for its own. */
 static bool
-has_handshake_room(struct worker *w)
+has_handshake_room(struct worker *w, uint16_t source)
 {
+    bool is_full = sources_is_full(&w->sources, source);
     struct conn *oldest;
 
-    if (w->handshake_count < WORKER_HANDSHAKES_MAX)
+    if (w->handshake_count < WORKER_HANDSHAKES_MAX && !is_full)
         return true;
     oldest = container_of(w->pending_conns.next, struct conn, pending);
-    if (loop_now(w->loop)->mono_us - oldest->accepted_us < HANDSHAKE_PATIENCE_MS * 1000)
+    if (loop_now(w->loop)->mono_us - oldest->accepted_us < HANDSHAKE_PATIENCE_MS * 1000 ||
+        (is_full && oldest->source != source))
         return false;
     metrics_add(&w->metrics, METRIC_HANDSHAKES_EVICTED, 1);
     conn_close(oldest, CONN_END_LIMIT);
     return true;
+}
+
+bool
+conn_count_source(struct conn *c)
+{
+    struct worker *w = c->w;
+
+    c->source = sources_slot(&w->sources, &c->client);
+    if (!sources_is_full(&w->sources, c->source)) {
+        sources_enter(&w->sources, c->source);
+        return true;
+    }
+    c->source = SOURCES_NONE;
+    metrics_add(&w->metrics, METRIC_CONNECTIONS_REJECTED, 1);
+    conn_close(c, CONN_END_LIMIT);
+    return false;
+}
+
+/* A load balancer that says whom it brings is no source of its own. */
+static uint16_t
+accept_source(const struct worker *w, const struct worker_listener *wl, const struct addr *from)
+{
+    const struct site_listener *l = &w->site->site->listeners[wl->index];
+    bool brings_others = l->proxy_mode != PROXY_OFF && conn_proxy_may_speak(l, from);
+
+    return brings_others ? SOURCES_NONE : sources_slot(&w->sources, from);
 }
 
 void
@@ -165,7 +197,7 @@ conn_accept(struct worker *w, struct worker_listener *wl, int fd, const struct a
 {
     struct conn *c = NULL;
 
-    if (!w->is_draining && has_handshake_room(w))
+    if (!w->is_draining && has_handshake_room(w, accept_source(w, wl, from)))
         c = conn_new(w, wl, fd, from);
     if (c == NULL) {
         metrics_add(&w->metrics, METRIC_CONNECTIONS_REJECTED, 1);
@@ -189,6 +221,8 @@ static void
 conn_leave_handshake(struct conn *c)
 {
     list_remove(&c->pending);
+    sources_leave(&c->w->sources, c->source);
+    c->source = SOURCES_NONE;
     c->w->handshake_count--;
     metrics_sub(&c->w->metrics, METRIC_HANDSHAKES_PENDING, 1);
 }

@@ -64,6 +64,7 @@ struct conn {
     uint32_t magic;
     struct list link;    /* worker.conns */
     struct list pending; /* worker.pending_conns, until the handshake is through */
+    uint16_t source;     /* whom it counts for meanwhile, a slot of worker.sources */
     struct worker *w;
     enum conn_state state;
     enum conn_end end;
@@ -163,6 +164,9 @@ void conn_step_proxy(struct conn *c);
 void conn_proxy_failed(struct conn *c, const char *why);
 /* Load balancers connect only to see whether somebody answers: no error, and not logged. */
 void conn_probed(struct conn *c);
+/* It is known for whom the connection is: counts it for its source until its handshake is through.
+ * False: the source has its share of places, and the connection is closed. */
+bool conn_count_source(struct conn *c) GW_MUST_USE;
 
 /* conn_tls.c: what the handshake's hooks and its end do. */
 extern const struct tls_hooks conn_tls_hooks;

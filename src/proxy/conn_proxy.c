@@ -50,6 +50,7 @@ conn_proxy_apply(struct conn *c, const struct proxy_header *h)
     memcpy(c->vpce_id, h->vpce_id, sizeof(c->vpce_id));
     c->state = CONN_HANDSHAKE;
     c->started_ms = worker_now_ms(c->w);
+    (void)!conn_count_source(c);
 }
 
 /* Looks with MSG_PEEK and then takes exactly the header, so that TLS finds its own first byte. */
@@ -75,6 +76,7 @@ conn_step_proxy(struct conn *c)
     if (r == GW_E_NOTFOUND && conn_listener(c) != NULL &&
         conn_listener(c)->proxy_mode == PROXY_OPTIONAL) {
         c->state = CONN_HANDSHAKE;
+        (void)!conn_count_source(c);
         return;
     }
     if (r == GW_E_NOTFOUND) {

@@ -58,6 +58,7 @@ struct worker *
 worker_new(unsigned index, const struct worker_hooks *hooks)
 {
     struct worker *w = must_calloc(sizeof(*w));
+    uint8_t source_key[16];
 
     w->magic = MAGIC_WORKER;
     w->index = index;
@@ -82,6 +83,8 @@ worker_new(unsigned index, const struct worker_hooks *hooks)
     ratelimit_init(&w->failure_lines, REFUSAL_LINES_PER_SECOND, REFUSAL_LINES_BURST, 0);
     sweep_init(w);
     w->random_used = sizeof(w->random);
+    worker_random(w, source_key, sizeof(source_key));
+    sources_init(&w->sources, source_key);
     return w;
 }
 

@@ -12,6 +12,7 @@
 #include "base/ratelimit.h"
 #include "net/listener.h"
 #include "proxy/client.h"
+#include "proxy/sources.h"
 #include "proxy/worker.h"
 
 /* A site with the number of streams and pools of this worker that use it, so that a request
@@ -64,6 +65,7 @@ struct worker {
     struct list dead_uconns;
     size_t conn_count;
     size_t handshake_count; /* connections that are not yet OPEN */
+    struct sources sources; /* whose they are */
     struct pool conn_pool;
     struct list free_streams; /* struct stream, each with its arena's first block */
     size_t free_stream_count;

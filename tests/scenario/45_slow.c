@@ -375,6 +375,35 @@ slow_connections_are_small(void **state)
     crowd_costs(f, "half a head", false, STR("GET / HTTP/1.1\r\nHost: localhost\r\nX: "), 80);
 }
 
+/* As many as a worker keeps in all, from one address: no more than its share is kept, and who comes
+ * from another one is served at once. */
+static void
+one_source_does_not_take_every_place(void **state)
+{
+    enum { CALLERS = 4096, SHARE = 1024 };
+    struct front *f = *state;
+    struct client **crowd = xcalloc(CALLERS, sizeof(struct client *));
+    long long before = front_metric(f, "sallyport_connections_rejected_total");
+    struct client *c;
+    struct response r;
+
+    for (int i = 0; i < CALLERS; i++) {
+        crowd[i] = client_open(&(struct client_spec){
+            .port = gateway_port(f->g, PLAIN), .plain = true, .source = "127.0.0.2"});
+        (void)client_send(crowd[i], "\x16", 1);
+    }
+    c = front_open(f, PLAIN, f->alice, "http/1.1");
+    r = client_get(c, "localhost", "/here");
+    assert_int_equal(r.status, 200);
+    assert_true(front_metric(f, "sallyport_tls_handshakes_pending") <= SHARE);
+    assert_true(front_metric(f, "sallyport_connections_rejected_total") > before);
+    response_free(&r);
+    client_close(c);
+    for (int i = 0; i < CALLERS; i++)
+        client_close(crowd[i]);
+    free(crowd);
+}
+
 /* More than a worker keeps without a handshake: who comes late and is quick gets in. */
 enum { HANDSHAKES_MAX = 4096, PATIENCE_MS = 500 };
 
@@ -468,6 +497,7 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(slow_connections_are_small, setup_release,
                                         teardown_release),
+        cmocka_unit_test_setup_teardown(one_source_does_not_take_every_place, setup, teardown),
         cmocka_unit_test_setup_teardown(a_crowd_without_handshakes_shuts_nobody_out, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(without_descriptors_it_neither_spins_nor_stays_down,
