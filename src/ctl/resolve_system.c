@@ -172,6 +172,30 @@ answer_fill(const struct addrinfo *list, bool needs_route, struct resolve_answer
     }
 }
 
+/* RFC 6761 6.3: such names always mean this machine, also where no hosts file says so. */
+static bool
+is_localhost(const char *name)
+{
+    struct str s = str_from(name);
+
+    return str_eq_nocase(s, STR("localhost")) || str_ends_nocase(s, STR(".localhost"));
+}
+
+static int
+lookup_failed(int rc, const char *name, struct resolve_answer *ret)
+{
+    static const uint8_t loopback[4] = {127, 0, 0, 1};
+    const char *text = rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc);
+
+    if (is_localhost(name)) {
+        addr_from_ip(&ret->addrs[0], loopback, sizeof(loopback), 0);
+        ret->count = 1;
+        return 0;
+    }
+    (void)snprintf(ret->error, sizeof(ret->error), "the name has no address: %s", text);
+    return GW_E_NOTFOUND;
+}
+
 static int
 system_lookup(void *arg, const char *name, struct resolve_answer *ret)
 {
@@ -181,12 +205,8 @@ system_lookup(void *arg, const char *name, struct resolve_answer *ret)
 
     (void)arg;
     ret->count = 0;
-    if (rc != 0) {
-        const char *text = rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc);
-
-        (void)snprintf(ret->error, sizeof(ret->error), "the name has no address: %s", text);
-        return GW_E_NOTFOUND;
-    }
+    if (rc != 0)
+        return lookup_failed(rc, name, ret);
     answer_fill(list, true, ret);
     if (ret->count == 0)
         answer_fill(list, false, ret);

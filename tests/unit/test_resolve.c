@@ -408,6 +408,9 @@ localhost_is_found_without_a_name_server(void **state)
     (void)state;
     assert_int_equal(resolve_system.lookup(NULL, "localhost", &answer), 0);
     assert_true(answer.count >= 1);
+    /* No hosts file has this one, and no name server needs to. */
+    assert_int_equal(resolve_system.lookup(NULL, "nobody-named-it.LOCALHOST", &answer), 0);
+    assert_true(answer.count >= 1);
     assert_int_equal(resolve_system.ttl_s(NULL, "localhost", &answer), -1);
 }
 
