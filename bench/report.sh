@@ -23,7 +23,7 @@ version_of() {
     printf 'Commit %s, %s, %s with %s processors, Linux %s, %s.\n' \
         "$(basename "$results" .jsonl)" "$(date -u +%Y-%m-%d)" \
         "$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
-        "$(uname -r)" "$(version_of openssl version | cut -d ' ' -f 1,2)"
+        "$(uname -r | cut -d - -f 1)" "$(version_of openssl version | cut -d ' ' -f 1,2)"
     printf '%s; %s; %s.\n\n' "$(version_of nginx -v | sed 's/.*nginx\//nginx /')" \
         "$(version_of haproxy -v | sed 's/ version//; s/-.*//')" \
         "$(version_of nghttpx --version | sed 's/nghttp2.//')"
