@@ -28,6 +28,18 @@ say() {
     printf '%s\n' "$*" >&2
 }
 
+# field KEY FILE : the first number behind that key.
+field() {
+    sed -n "s/.*\"$1\": *\\([0-9.]*\\).*/\\1/p" "$2" | head -n 1
+}
+
+# median : of the numbers on standard input, one a line.
+median() {
+    sort -n | awk '
+        { v[NR] = $1 }
+        END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
 # The commit that is measured; "-changed" when src is not as committed.
 commit_name() {
     commit=$(git -C "$bench" rev-parse --short HEAD 2>/dev/null || echo unknown)

@@ -17,18 +17,6 @@ probed=20
 probe_rate=1000
 results=$bench/results/$(commit_name).lists.json
 
-# number KEY FILE : the first number behind that key.
-number() {
-    sed -n "s/.*\"$1\": *\\([0-9.]*\\).*/\\1/p" "$2" | head -n 1
-}
-
-# median : of the numbers on standard input, one a line.
-median() {
-    sort -n | awk '
-        { v[NR] = $1 }
-        END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
-}
-
 resident() {
     awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/$1/status"
 }
@@ -39,7 +27,7 @@ handshakes() {
         --key "$pki/clients/client00000.key" --handshake full --connections 16 --warmup 0.7 \
         --duration "$seconds" >"$work/load.json" || die "no figures of $1"
     sed 's/.*"watched":{"cpu_us":\([0-9]*\).*/\1/' "$work/load.json" |
-        awk -v requests="$(number requests "$work/load.json")" '{ printf "%.1f\n", $1 / requests }'
+        awk -v requests="$(field requests "$work/load.json")" '{ printf "%.1f\n", $1 / requests }'
 }
 
 # The same gateway without and with the list, in turns.
@@ -156,20 +144,20 @@ report() {
     cat <<END
 | a list of $entries entries | |
 |---|---|
-| to read, check and index | $(number load_seconds "$work/load_once.json") s |
-| an unchanged list again | $(number reload_unchanged_seconds "$work/load_once.json") s |
-| resident growth by it | $(number resident_growth_bytes "$work/load_once.json") bytes, \
-$(number bytes_per_entry "$work/load_once.json") per entry; at the peak \
-$(number peak_growth_bytes "$work/load_once.json") |
-| one lookup, listed and not | $(number lookup_listed_ns "$work/load_once.json") ns, \
-$(number lookup_unlisted_ns "$work/load_once.json") ns |
+| to read, check and index | $(field load_seconds "$work/load_once.json") s |
+| an unchanged list again | $(field reload_unchanged_seconds "$work/load_once.json") s |
+| resident growth by it | $(field resident_growth_bytes "$work/load_once.json") bytes, \
+$(field bytes_per_entry "$work/load_once.json") per entry; at the peak \
+$(field peak_growth_bytes "$work/load_once.json") |
+| one lookup, listed and not | $(field lookup_listed_ns "$work/load_once.json") ns, \
+$(field lookup_unlisted_ns "$work/load_once.json") ns |
 | CPU time of a full handshake + one GET without and with it | $without us, $with us |
-| slowest of $(number requests "$work/busy.json") requests at $probe_rate/s during $probed \
+| slowest of $(field requests "$work/busy.json") requests at $probe_rate/s during $probed \
 reloads | $(slowest "$work/busy.json") us ($(slowest "$work/quiet.json") us of \
-$(number requests "$work/quiet.json") without reloads) |
+$(field requests "$work/quiet.json") without reloads) |
 | longest turn of the event loop meanwhile | $busy_turn ms of processor time, $busy_turn_wall ms \
 ($quiet_turn and $quiet_turn_wall without reloads) |
-| requests that failed meanwhile | $(number failed "$work/busy.json") |
+| requests that failed meanwhile | $(field failed "$work/busy.json") |
 | resident growth after $reloads reloads, each of another list | $((after - before)) bytes |
 END
 }

@@ -19,17 +19,6 @@ number=1
 loads=
 log_level=info
 
-# field KEY FILE : the first number behind that key.
-field() {
-    sed -n "s/.*\"$1\": *\\([0-9.]*\\).*/\\1/p" "$2" | head -n 1
-}
-
-median() {
-    sort -n | awk '
-        { v[NR] = $1 }
-        END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
-}
-
 # list_revoke CERTIFICATE... : the next list of the intermediate, with these on it.
 list_revoke() {
     number=$((number + 1))
