@@ -315,7 +315,7 @@ $(BUILD)/count_preload.so: tests/support/count_preload.c tests/support/count_pre
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS_ALL) -std=gnu11 -O2 -g -fPIC -shared $(WARNINGS) \
 		-o $@.$$$$ $< && mv -f $@.$$$$ $@
-$(O)/scenario/52_stalls $(O)/scenario/70_budget: | $(BUILD)/count_preload.so
+$(addprefix $(O)/scenario/,05_loadgen 52_stalls 70_budget): | $(BUILD)/count_preload.so
 
 $(REPLAY_PROGRAMS): $(O)/replay/%: $(O)/obj/tests/fuzz/%.o $(O)/obj/tests/support/replay_main.o \
 		$(LIBTEST) $(ARCHIVES)

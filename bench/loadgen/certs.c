@@ -31,6 +31,8 @@ ctx_make(const struct lg_options *o, const char *cert, const char *key)
         die("no TLS");
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ctx, 1); /* one read for a record, not two */
+    SSL_CTX_set_default_read_buffer_len(ctx, LG_BLOCK_BYTES);
     if (cert && (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
                  SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1))
         die("%s, %s: %s", cert, key, ERR_reason_error_string(ERR_peek_last_error()));

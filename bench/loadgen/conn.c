@@ -144,6 +144,7 @@ lg_conn_open(struct lg_conn *c)
     c->first = 0;
     c->busy = 0;
     c->closes = false;
+    c->is_read = false;
     c->body = LG_BODY_HEAD;
     c->body_left = 0;
     c->head.len = 0;
@@ -305,6 +306,16 @@ turn_out(struct lg_conn *c)
     return TURN_WAIT;
 }
 
+/* Everything asked is answered, and a server says no more until it is asked again: a read would
+ * only find nothing. If it closed, the request that follows finds that out. */
+static bool
+is_quiet(const struct lg_conn *c)
+{
+    if (c->h2 || c->load->opt.mode != LG_REQUESTS || c->busy > 0)
+        return false;
+    return !c->ssl || SSL_has_pending(c->ssl) == 0;
+}
+
 static enum turn
 turn_in(struct lg_conn *c)
 {
@@ -312,14 +323,23 @@ turn_in(struct lg_conn *c)
     ssize_t n;
     bool ok;
 
+    if (c->is_read)
+        return TURN_WAIT;
     errno = 0;
     n = c->ssl ? SSL_read(c->ssl, block, sizeof(block)) : recv(c->fd, block, sizeof(block), 0);
-    if (n <= 0)
-        return c->ssl ? turn_tls_error(c, (int)n) : turn_plain_error(c, n);
+    if (n <= 0) {
+        enum turn t = c->ssl ? turn_tls_error(c, (int)n) : turn_plain_error(c, n);
+
+        c->is_read = t == TURN_WAIT;
+        return t;
+    }
     ok = c->h2 ? lg_h2_input(c, block, (size_t)n) : lg_h1_input(c, block, (size_t)n);
     if (!ok)
         return conn_lost(c, LG_E_PROTOCOL);
-    return c->state == LG_OPEN ? TURN_AGAIN : TURN_GONE;
+    if (c->state != LG_OPEN)
+        return TURN_GONE;
+    c->is_read = is_quiet(c);
+    return TURN_AGAIN;
 }
 
 /* True when this connection has done what it was opened for. */

@@ -159,6 +159,7 @@ struct lg_conn {
     struct lg_conn *next_ready;
     bool is_ready;
     bool is_blocked; /* no room in the socket */
+    bool is_read;    /* nothing more can have come since the last event */
     bool is_counted_opening;
     enum lg_state state;
     int fd;

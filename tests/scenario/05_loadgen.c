@@ -7,16 +7,19 @@
 
 #include <stdlib.h>
 
+#include "support/count_preload.h"
+#include "support/gateway.h"
 #include "support/origin.h"
 #include "support/proc.h"
 
 enum { ARGS_MAX = 32 };
 
-/* Runs loadgen against o with these options (end with NULL) and returns its report. */
+/* Runs this loadgen against o with these options (end with NULL), these variables added to the
+ * environment (NULL: none), and returns its report. */
 static struct proc_result
-load(struct origin *o, const char *const *options)
+load_with(const char *program, const char *const *env, struct origin *o, const char *const *options)
 {
-    const char *argv[ARGS_MAX] = {program_path("loadgen")};
+    const char *argv[ARGS_MAX] = {program};
     char *url = xformat("http://%s/x", origin_address(o));
     size_t n = 1;
     struct proc_result r;
@@ -24,9 +27,15 @@ load(struct origin *o, const char *const *options)
     for (; *options && n + 2 < ARGS_MAX; options++)
         argv[n++] = *options;
     argv[n] = url;
-    r = proc_run(&(struct proc_spec){.argv = argv, .name = "loadgen"}, 20000);
+    r = proc_run(&(struct proc_spec){.argv = argv, .name = "loadgen", .env = env}, 20000);
     free(url);
     return r;
+}
+
+static struct proc_result
+load(struct origin *o, const char *const *options)
+{
+    return load_with(program_path("loadgen"), NULL, o, options);
 }
 
 static void
@@ -126,6 +135,46 @@ test_open_loop_keeps_its_rate(void **state)
     origin_stop(o);
 }
 
+/* What loadgen uses of its processor, the gateway waits for: one read and one write a request.
+ * Counted in the release program; the sanitizers want to be loaded before the counter. */
+static void
+test_makes_no_call_without_need(void **state)
+{
+    static const char *const options[] = {"--connections", "4", "--requests", "1000", NULL};
+    const char *folder = getenv("BUILD") ? getenv("BUILD") : "build";
+    char *program = xformat("%s/loadgen", folder);
+    char *dir = gateway_dir_new();
+    char *file = xformat("%s/totals", dir);
+    char *preload = xformat("LD_PRELOAD=%s/count_preload.so", folder);
+    char *counted = xformat("COUNT_FILE=%s", file);
+    const char *const env[] = {preload, counted, NULL};
+    struct origin *o = origin_start(&(struct origin_spec){0});
+    struct count_totals totals = {0};
+    struct bytes text;
+    struct proc_result r;
+
+    (void)state;
+    if (!file_exists(program) || !file_exists(preload + strlen("LD_PRELOAD=")))
+        skip();
+    file_spill(file, &totals, sizeof(totals), 0600);
+    r = load_with(program, env, o, options);
+    assert_has(&r, "\"requests\":1000,\"failed\":0,");
+    text = file_slurp(file);
+    assert_int_equal(text.len, sizeof(totals));
+    memcpy(&totals, text.ptr, sizeof(totals));
+    assert_in_range(totals.reads, 1000, 1100);
+    assert_in_range(totals.writes, 1000, 1100);
+    bytes_free(&text);
+    proc_result_free(&r);
+    origin_stop(o);
+    dir_remove(dir);
+    free(dir);
+    free(program);
+    free(file);
+    free(preload);
+    free(counted);
+}
+
 static void
 test_idle_connections_that_go_away_are_seen(void **state)
 {
@@ -158,6 +207,7 @@ main(void)
         cmocka_unit_test(test_one_get_per_connection),
         cmocka_unit_test(test_errors_are_told_apart),
         cmocka_unit_test(test_open_loop_keeps_its_rate),
+        cmocka_unit_test(test_makes_no_call_without_need),
         cmocka_unit_test(test_idle_connections_that_go_away_are_seen),
     };
 
