@@ -250,7 +250,7 @@ a_handshake_stays_within_its_budget(void **state)
     handshakes(b, HANDSHAKES);
     to = counted(b);
     assert_within("handshake and one request", cost_of(&from, &to, HANDSHAKES),
-                  (struct cost){3, 1500, 7, 4.2, 9, 4.2});
+                  (struct cost){3, 1300, 7, 4.2, 9, 4.2});
 }
 
 /* A ticket is used again and again, as its lifetime allows. */
@@ -283,7 +283,7 @@ a_resumed_handshake_costs_less(void **state)
     to = counted(b);
     SSL_SESSION_free(spec.session);
     assert_within("resumed handshake and one request", cost_of(&from, &to, HANDSHAKES),
-                  (struct cost){3, 1500, 7, 4.2, 9, 4.2});
+                  (struct cost){3, 1300, 7, 4.2, 9, 4.2});
 }
 
 /* ---- set-up ---- */

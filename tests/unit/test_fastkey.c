@@ -9,6 +9,7 @@
 #include "cert/cert.h"
 #include "cert/fastkey.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
 
@@ -137,13 +138,97 @@ handshake_signatures_still_work(void **state)
     EVP_PKEY_free(ec);
 }
 
+static EVP_PKEY *
+read_key(const unsigned char *der, int len)
+{
+    return d2i_PUBKEY(NULL, &der, len);
+}
+
+/* own was made by libcrypto alone, and so is its DER. */
+static void
+reads_and_writes_like(EVP_PKEY *own, EVP_PKEY *other)
+{
+    unsigned char *der = NULL;
+    unsigned char *again = NULL;
+    int len = i2d_PUBKEY(own, &der);
+    EVP_PKEY *key = read_key(der, len);
+    EVP_PKEY *twin = read_key(der, len);
+
+    assert_in_range(len, 40, 1024);
+    assert_non_null(key);
+    assert_null(EVP_PKEY_get0_provider(key)); /* the way that this test is about */
+    assert_int_equal(i2d_PUBKEY(key, &again), len);
+    assert_memory_equal(again, der, len);
+    assert_int_equal(EVP_PKEY_get_bits(key), EVP_PKEY_get_bits(own));
+    assert_int_equal(EVP_PKEY_get_size(key), EVP_PKEY_get_size(own));
+    assert_int_equal(EVP_PKEY_get_security_bits(key), EVP_PKEY_get_security_bits(own));
+    assert_int_equal(EVP_PKEY_eq(key, own), 1);
+    assert_int_equal(EVP_PKEY_eq(key, twin), 1);
+    assert_int_not_equal(EVP_PKEY_eq(key, other), 1);
+    der[len - 1] ^= 1; /* leaves the curve, or becomes another point of it */
+    EVP_PKEY_free(twin);
+    twin = read_key(der, len);
+    assert_true(twin == NULL || EVP_PKEY_eq(key, twin) == 0);
+    for (int n = 0; n < len; n++)
+        assert_null(read_key(der, n));
+    ERR_clear_error();
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(twin);
+    OPENSSL_free(der);
+    OPENSSL_free(again);
+}
+
+/* Made before the engine is: such keys are libcrypto's alone, and stay so. */
+static const enum pki_key_kind curve_kinds[] = {PKI_P256, PKI_P384,      PKI_P521,
+                                                PKI_P224, PKI_SECP256K1, PKI_P256_EXPLICIT};
+static EVP_PKEY *native[array_len(curve_kinds)];
+
+static void
+natives_make(void)
+{
+    for (size_t i = 0; i < array_len(native); i++)
+        native[i] = pki_key(curve_kinds[i]);
+}
+
+static void
+natives_free(void)
+{
+    for (size_t i = 0; i < array_len(native); i++)
+        EVP_PKEY_free(native[i]);
+}
+
+static void
+keys_on_curves_read_and_write_as_before(void **state)
+{
+    static const char *const forms[] = {"uncompressed", "compressed", "hybrid"};
+
+    (void)state;
+    assert_true(fastkey_install());
+    for (size_t i = 0; i < array_len(native); i++)
+        for (size_t k = 0; k < array_len(forms); k++) {
+            /* libcrypto writes the generator of a curve that it knows in its own form. */
+            if (curve_kinds[i] == PKI_P256_EXPLICIT && k > 0)
+                continue;
+            assert_int_equal(EVP_PKEY_set_utf8_string_param(
+                                 native[i], OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, forms[k]),
+                             1);
+            reads_and_writes_like(native[i], native[(i + 1) % array_len(native)]);
+        }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(verdicts_are_the_same_with_and_without_it, setup, teardown),
+        cmocka_unit_test(keys_on_curves_read_and_write_as_before),
         cmocka_unit_test_setup_teardown(handshake_signatures_still_work, setup, teardown),
     };
 
-    return cmocka_run_group_tests(tests, setup_all, teardown_all);
+    int failed;
+
+    natives_make();
+    failed = cmocka_run_group_tests(tests, setup_all, teardown_all);
+    natives_free();
+    return failed;
 }
