@@ -141,6 +141,7 @@ enum {
     UPSTREAM_IDLE_MAX = 1024,  /* kept connections per worker and target group */
     UPSTREAM_CONNS_MAX = 8192, /* open connections per worker and target group */
     UPSTREAM_ATTEMPTS_MAX = 3, /* addresses tried for one request when connecting fails */
+    OUTAGES_MAX = 16,          /* addresses of a target group that a worker sets aside */
     REFUSAL_LINES_PER_SECOND =
         20, /* in the diagnostic log, per worker; about failed upstreams too */
     REFUSAL_LINES_BURST = 100,
@@ -164,6 +165,9 @@ enum {
     UPSTREAM_CONNECT_TIMEOUT_MS = 10000,    /* ALB */
     UPSTREAM_TLS_TIMEOUT_MS = 10000,        /* ALB */
     UPSTREAM_IDLE_TIMEOUT_MS = 50000,       /* below the other side's usual 60 s */
+    CONNECT_SUSPECT_MS = 1000,              /* longer to connect: others look elsewhere */
+    OUTAGE_FIRST_MS = 1000,                 /* an unreachable address is set aside, */
+    OUTAGE_LONGEST_MS = 30000,              /* twice as long with each failure, up to this */
     LINGER_TIMEOUT_MS = 2000,               /* after our last byte, for the client to read it */
     DRAIN_TIMEOUT_MS = 30000,               /* on TERM */
     LINGER_BYTES_MAX = 1048576,

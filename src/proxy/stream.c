@@ -475,6 +475,7 @@ stream_may_try_again(const struct stream *s, const struct uconn *u)
         return false;
     switch (u->error) {
     case UCONN_ERROR_CONNECT: /* nothing has left: any method, another address */
+    case UCONN_ERROR_CONNECT_TIMEOUT:
         return s->attempts < UPSTREAM_ATTEMPTS_MAX &&
                s->attempts < upstream_address_count(s->upstream);
     case UCONN_ERROR_CLOSED: /* a kept connection that died in the pool */

@@ -86,6 +86,12 @@ uconn_close(struct uconn *u)
     upstream_on_gone(up);
 }
 
+static bool
+uconn_is_connecting(const struct uconn *u)
+{
+    return u->state == UCONN_CONNECTING || u->state == UCONN_TLS;
+}
+
 /* The stream decides what a failure means; without one the connection just goes. */
 static void
 uconn_fail(struct uconn *u, enum uconn_error error)
@@ -95,6 +101,8 @@ uconn_fail(struct uconn *u, enum uconn_error error)
         metrics_add(&u->w->metrics, METRIC_UPSTREAM_TLS_ERRORS, 1);
     else if (error == UCONN_ERROR_CONNECT || error == UCONN_ERROR_CONNECT_TIMEOUT)
         metrics_add(&u->w->metrics, METRIC_UPSTREAM_CONNECT_ERRORS, 1);
+    if (uconn_is_connecting(u))
+        upstream_on_unreachable(u->upstream, u);
     if (u->stream != NULL)
         stream_on_uconn_failed(u->stream);
     else
@@ -124,6 +132,7 @@ on_io(void *arg, unsigned bits)
 }
 
 static void on_timer(void *arg);
+static int64_t uconn_deadline(const struct uconn *u);
 
 static void
 on_step_task(void *arg)
@@ -154,7 +163,8 @@ uconn_connect(struct upstream *up, unsigned target_index, const struct addr *add
     u->addr = *addr;
     u->addr_text_len = addr_format(addr, u->addr_text);
     u->state = UCONN_CONNECTING;
-    u->deadline_ms = worker_now_ms(w) + UPSTREAM_CONNECT_TIMEOUT_MS;
+    u->born_ms = worker_now_ms(w);
+    u->deadline_ms = u->born_ms + UPSTREAM_CONNECT_TIMEOUT_MS;
     loop_task_init(&u->step_task, on_step_task, u);
     loop_task_init(&u->free_task, on_free_task, u);
     loop_timer_init(w->loop, &u->timer, on_timer, u);
@@ -165,7 +175,7 @@ uconn_connect(struct upstream *up, unsigned target_index, const struct addr *add
         pool_release(&w->uconn_pool, u);
         return r;
     }
-    loop_timer_set(&u->timer, u->deadline_ms);
+    loop_timer_set(&u->timer, uconn_deadline(u));
     *ret = u;
     return 0;
 }
@@ -219,6 +229,7 @@ uconn_opened(struct uconn *u)
 {
     u->state = UCONN_OPEN;
     u->activity_ms = worker_now_ms(u->w);
+    upstream_on_reached(u->upstream, u);
 }
 
 static void
@@ -401,6 +412,8 @@ uconn_deadline(const struct uconn *u)
 {
     const struct stream *s = u->stream;
 
+    if (uconn_is_connecting(u) && !u->is_suspect)
+        return u->born_ms + CONNECT_SUSPECT_MS;
     if (u->state != UCONN_OPEN)
         return u->deadline_ms;
     if (u->read_stopped || s == NULL)
@@ -453,8 +466,13 @@ on_timer(void *arg)
         loop_timer_set(&u->timer, at);
         return;
     }
-    if (u->state == UCONN_IDLE)
+    if (uconn_is_connecting(u) && !u->is_suspect) {
+        u->is_suspect = true;
+        upstream_on_unreachable(u->upstream, u);
+        loop_timer_set(&u->timer, u->deadline_ms);
+    } else if (u->state == UCONN_IDLE) {
         uconn_close(u);
-    else
+    } else {
         uconn_fail(u, u->state == UCONN_OPEN ? UCONN_ERROR_TIMEOUT : UCONN_ERROR_CONNECT_TIMEOUT);
+    }
 }

@@ -59,9 +59,11 @@ struct uconn {
     bool is_eof;       /* end of stream was read; in may still hold bytes */
     bool eof_is_clean; /* TLS: with close_notify; TCP: without an error */
     bool is_reused;    /* has served a request before the current one */
+    bool is_suspect;   /* takes long to connect; upstream knows */
     bool write_failed; /* the upstream takes no more; its answer may still come */
     bool read_stopped; /* in was full: someone must kick after consuming */
     int64_t activity_ms;
+    int64_t born_ms;
     int64_t deadline_ms; /* of the connect and TLS phases, or idle in the pool */
 
     /* Response of the current stream */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Target groups of one worker: round robin over targets and their addresses, kept
- * connections most recently used first, pools that survive a reload when nothing about the
- * group changed. Called by stream (acquire), uconn (keep, gone) and worker (update). Does no
- * I/O; never resolves a name.
+ * Target groups of one worker: round robin over targets and their addresses, around those that
+ * could not be reached; kept connections most recently used first; pools that survive a reload when
+ * nothing about the group changed. Called by stream (acquire), uconn (keep, gone) and worker
+ * (update). Does no I/O; never resolves a name.
  */
 #include "proxy/upstream.h"
 
@@ -12,6 +12,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "proxy/stream.h"
 
 /* ---- pools across generations ------------------------------------------------------------ */
@@ -204,27 +205,45 @@ target_take_idle(struct upstream *u, unsigned index)
     return uc;
 }
 
-static int
-target_connect(struct upstream *u, unsigned index, struct uconn **ret)
+/* The next of the target's addresses, set aside or not if takes_any. NULL when there is none. */
+static const struct addr *
+target_next(struct upstream *u, unsigned index, bool takes_any)
 {
     size_t count;
     const struct addr *addrs = target_addrs(u, index, &count);
+
+    for (size_t tried = 0; tried < count; tried++) {
+        const struct addr *addr = &addrs[u->targets[index].next_address++ % count];
+
+        if (takes_any || !outages_has(&u->outages, addr, worker_now_ms(u->w)))
+            return addr;
+    }
+    return NULL;
+}
+
+static int
+target_connect(struct upstream *u, unsigned index, bool takes_any, struct uconn **ret)
+{
+    const struct addr *addr = target_next(u, index, takes_any);
     int r;
 
-    if (count == 0)
+    if (addr == NULL)
         return GW_E_NOTFOUND;
     if (u->open_count >= UPSTREAM_CONNS_MAX)
         return GW_E_LIMIT;
-    r = uconn_connect(u, index, &addrs[u->targets[index].next_address++ % count], ret);
+    r = uconn_connect(u, index, addr, ret);
     if (r != 0)
         return r;
+    outages_on_try(&u->outages, addr, worker_now_ms(u->w),
+                   UPSTREAM_CONNECT_TIMEOUT_MS + UPSTREAM_TLS_TIMEOUT_MS);
     u->open_count++;
     metrics_add(&u->w->metrics, METRIC_UPSTREAM_CONNECTS, 1);
     return 0;
 }
 
-int
-upstream_acquire(struct upstream *u, struct stream *s, bool wants_new, struct uconn **ret)
+static int
+acquire_once(struct upstream *u, struct stream *s, bool wants_new, bool takes_any,
+             struct uconn **ret)
 {
     int r = GW_E_NOTFOUND;
 
@@ -238,13 +257,50 @@ upstream_acquire(struct upstream *u, struct stream *s, bool wants_new, struct uc
             *ret = uc;
             return 0;
         }
-        r = target_connect(u, index, ret);
+        r = target_connect(u, index, takes_any, ret);
         if (r == 0) {
             uconn_assign(*ret, s);
             return 0;
         }
     }
     return r;
+}
+
+int
+upstream_acquire(struct upstream *u, struct stream *s, bool wants_new, struct uconn **ret)
+{
+    int r = acquire_once(u, s, wants_new, false, ret);
+
+    if (r == GW_E_NOTFOUND && u->outages.count > 0)
+        r = acquire_once(u, s, wants_new, true, ret);
+    return r;
+}
+
+/* ---- what became of it -------------------------------------------------------------------- */
+
+/* Said once per outage, and not at all where no other address could take over. */
+static void
+outage_log(struct upstream *u, const struct uconn *uc, const char *what)
+{
+    if (upstream_address_count(u) > 1 && ratelimit_admit(&u->w->failure_lines, worker_now_ms(u->w)))
+        log_event(LOG_WARN, "upstream", "target group %.*s: %.*s %s", STR_ARG(u->conf->name),
+                  (int)uc->addr_text_len, uc->addr_text, what);
+}
+
+void
+upstream_on_reached(struct upstream *u, const struct uconn *uc)
+{
+    if (u->outages.count > 0 && outages_on_success(&u->outages, &uc->addr))
+        outage_log(u, uc, "can be reached again");
+}
+
+void
+upstream_on_unreachable(struct upstream *u, const struct uconn *uc)
+{
+    if (!outages_on_failure(&u->outages, &uc->addr, worker_now_ms(u->w)))
+        return;
+    metrics_add(&u->w->metrics, METRIC_UPSTREAM_OUTAGES, 1);
+    outage_log(u, uc, "cannot be reached; the other addresses take its requests meanwhile");
 }
 
 bool

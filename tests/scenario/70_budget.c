@@ -15,7 +15,7 @@
 #include "support/count_preload.h"
 
 enum { WARM_UP = 64, REQUESTS = 400, HANDSHAKES = 60, STREAMS = 20, BATCHES = 20 };
-enum { LARGE_PARTS = 4096, LARGE_PART_BYTES = 1024 };
+enum { LARGE_PARTS = 64, LARGE_PART_BYTES = 65536 };
 
 struct budget {
     struct world *w;
@@ -156,7 +156,7 @@ a_large_body_is_read_in_large_pieces(void **state)
     response_free(&r);
     client_close(c);
     assert_within("16 KiB of a download", cost_of(&from, &to, records),
-                  (struct cost){0.1, 10, 3, 2, 1.6, 0.1});
+                  (struct cost){0.1, 5, 1.5, 1.5, 1, 0.1});
 }
 
 static void
