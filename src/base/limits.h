@@ -169,7 +169,7 @@ enum {
     OUTAGE_FIRST_MS = 1000,                 /* an unreachable address is set aside, */
     OUTAGE_LONGEST_MS = 30000,              /* twice as long with each failure, up to this */
     LINGER_TIMEOUT_MS = 2000,               /* after our last byte, for the client to read it */
-    DRAIN_TIMEOUT_MS = 30000,               /* on TERM */
+    DRAIN_TIMEOUT_MS = 30000,               /* on TERM, and of a removed listener */
     LINGER_BYTES_MAX = 1048576,
     STEP_ROUNDS_MAX = 16,          /* I/O rounds of one connection before others get their turn */
     VALIDITY_CHECK_MAX_S = 3600,   /* the wall clock may jump: look at least this often */

@@ -645,6 +645,7 @@ conn_deadline(const struct conn *c)
         return c->started_ms + HANDSHAKE_TIMEOUT_MS;
     case CONN_OPEN:
         at = earlier(c->codec->deadline(c), conn_validity_deadline(c));
+        at = earlier(at, c->leave_ms);
         return c->write_ms == 0 ? at : earlier(at, c->write_ms + WRITE_STALL_TIMEOUT_MS);
     case CONN_FLUSH:
     case CONN_LINGER:
@@ -742,6 +743,10 @@ conn_open_deadline(struct conn *c, int64_t now)
 {
     if (c->write_ms != 0 && now >= c->write_ms + WRITE_STALL_TIMEOUT_MS) {
         conn_close(c, CONN_END_SLOW);
+        return;
+    }
+    if (c->leave_ms != 0 && now >= c->leave_ms) {
+        conn_close(c, CONN_END_POLICY);
         return;
     }
     if (c->cl != NULL && clock_wall_s(loop_now(c->w->loop)) > c->valid_until_s) {

@@ -118,6 +118,7 @@ struct conn {
     int64_t hello_us;    /* mono; TLS began */
     int64_t started_ms;  /* of the current phase (PROXY, HANDSHAKE) */
     int64_t activity_ms; /* last byte read or written in OPEN */
+    int64_t leave_ms;    /* its listener is gone: what is in progress ends here; 0: it is there */
     int64_t write_ms;    /* last progress of a write while out is not empty; 0 when empty */
     uint64_t bytes_in;   /* plain text */
     uint64_t bytes_out;

@@ -237,14 +237,21 @@ sweep_close(struct conn *c, const struct verdict *v)
     conn_close(c, v->reason == REASON_CERT_DENIED ? CONN_END_POLICY : CONN_END_REVOKED);
 }
 
-/* The connection's listener is gone: what is in progress finishes under the last verdict. */
+/* The connection's listener is gone, and with it the policy to judge it by: what is in progress may
+ * finish under the last verdict, as long as that holds and not beyond DRAIN_TIMEOUT_MS. */
 static bool
 sweep_leave(struct conn *c)
 {
-    if (c->state < CONN_OPEN)
+    bool is_over = c->cl != NULL && clock_wall_s(loop_now(c->w->loop)) > c->valid_until_s;
+
+    if (c->state < CONN_OPEN || is_over) {
         conn_close(c, CONN_END_POLICY);
-    else
-        conn_drain(c);
+        return false;
+    }
+    if (c->leave_ms == 0)
+        c->leave_ms = worker_now_ms(c->w) + DRAIN_TIMEOUT_MS;
+    conn_drain(c);
+    conn_kick(c); /* sets the timer, also of one that was draining already */
     return c->state < CONN_FLUSH;
 }
 

@@ -45,19 +45,22 @@ struct world {
     "      - {priority: 2, when: {path: [\"/halfway*\"]}, action: {forward: halfway}}\n" \
     "    default_action: {forward: api}\n"
 
+#define YAML_TOP                                                           \
+    "workers: 2\n"                                                         \
+    "admin: {bind: \"127.0.0.1:@ADMIN@\", socket: admin.sock}\n"           \
+    "logging: {level: info, connection: {path: conn.log, format: json}}\n" \
+    "trust_stores:\n"                                                      \
+    "  clients: {ca_bundle: ca.pem, crls: [lists.pem]}\n"                  \
+    "  others: {ca_bundle: other.pem, crls: [other.lists.pem]}\n"          \
+    "target_groups:\n"                                                     \
+    "  api: {protocol: http, targets: [\"127.0.0.1:@ORIGIN@\"]}\n"         \
+    "  waiting: {protocol: http, targets: [\"127.0.0.1:@WAITING@\"]}\n"    \
+    "  halfway: {protocol: http, targets: [\"127.0.0.1:@HALFWAY@\"]}\n"    \
+    "listeners:\n"
+
 /* Of the four places that a test changes. */
 #define YAML(verify_store, optional_mode, host_mode, host_store)                           \
-    "workers: 2\n"                                                                         \
-    "admin: {bind: \"127.0.0.1:@ADMIN@\", socket: admin.sock}\n"                           \
-    "logging: {level: info, connection: {path: conn.log, format: json}}\n"                 \
-    "trust_stores:\n"                                                                      \
-    "  clients: {ca_bundle: ca.pem, crls: [lists.pem]}\n"                                  \
-    "  others: {ca_bundle: other.pem, crls: [other.lists.pem]}\n"                          \
-    "target_groups:\n"                                                                     \
-    "  api: {protocol: http, targets: [\"127.0.0.1:@ORIGIN@\"]}\n"                         \
-    "  waiting: {protocol: http, targets: [\"127.0.0.1:@WAITING@\"]}\n"                    \
-    "  halfway: {protocol: http, targets: [\"127.0.0.1:@HALFWAY@\"]}\n"                    \
-    "listeners:\n" LISTENER("verify", "PORT", MUTUAL("verify", verify_store))              \
+    YAML_TOP LISTENER("verify", "PORT", MUTUAL("verify", verify_store))                    \
         LISTENER("optional", "PORT2", MUTUAL(optional_mode, "clients")) LISTENER(          \
             "hosts", "PORT3",                                                              \
             MUTUAL("verify", "clients") "    hosts:\n"                                     \
@@ -697,6 +700,50 @@ a_host_with_another_policy_turns_away_its_own_strangers_only(void **state)
 /* ---- many clients ---- */
 
 /* Every third of two authorities' clients is revoked: those and no others. */
+/* Milliseconds from since on until the gateway ends the connection; what it still says is read. */
+static int64_t
+ended_after(struct client *c, int64_t since, int limit_ms)
+{
+    assert_true(client_wait_closed(c, limit_ms) != CLIENT_TIMEOUT);
+    return now_ms() - since;
+}
+
+/* With the listener its policy is gone, by which they could be judged. */
+static void
+requests_of_a_listener_that_is_gone_have_half_a_minute(void **state)
+{
+    struct world *w = *state;
+    struct pki_cert_spec brief = {.role = PKI_CLIENT, .cn = "brief", .not_after_s = wall_s() + 6};
+    struct pki_cert *cert = pki_issue(&brief, w->f->ca);
+    struct live kept = {.what = H1_DOWNLOAD, .who = "bob"};
+    struct live gone[] = {
+        begin(w, H1_IDLE, w->f->alice, "alice"),
+        begin(w, H1_DOWNLOAD, cert, "brief"),
+        begin(w, H1_DOWNLOAD, w->f->alice, "alice"),
+        begin(w, H2_DOWNLOAD, w->f->alice, "alice"),
+    };
+    int64_t since;
+
+    kept.c = client_open(&(struct client_spec){
+        .port = gateway_port(w->f->g, OPTIONAL), .cert = w->bob, .alpn = "http/1.1"});
+    client_set_timeout(kept.c, END_MS);
+    begin_h1(&kept);
+    gateway_set_yaml(w->f->g, YAML_TOP LISTENER("optional", "PORT2", MUTUAL("optional", "clients")),
+                     w->f->vars);
+    since = now_ms();
+    reload(w);
+    assert_in_range(ended_after(gone[0].c, since, END_MS), 0, END_MS);
+    assert_in_range(ended_after(gone[1].c, since, 25000), 3000, 25000);
+    assert_in_range(ended_after(gone[2].c, since, 60000), 29000, 50000);
+    assert_in_range(ended_after(gone[3].c, since, 60000), 29000, 50000);
+    open_gates(w);
+    assert_goes_on(&kept);
+    for (size_t i = 0; i < array_len(gone); i++)
+        client_close(gone[i].c);
+    client_close(kept.c);
+    pki_free(cert);
+}
+
 static void
 of_many_clients_exactly_the_revoked_are_closed(void **state)
 {
@@ -746,6 +793,7 @@ main(void)
         sweep_test(a_listener_with_another_trust_store_turns_its_strangers_away),
         sweep_test(a_mode_that_becomes_verify_turns_the_anonymous_away),
         sweep_test(a_host_with_another_policy_turns_away_its_own_strangers_only),
+        sweep_test(requests_of_a_listener_that_is_gone_have_half_a_minute),
         sweep_test(of_many_clients_exactly_the_revoked_are_closed),
     };
 
