@@ -726,7 +726,6 @@ requests_of_a_listener_that_is_gone_have_half_a_minute(void **state)
 
     kept.c = client_open(&(struct client_spec){
         .port = gateway_port(w->f->g, OPTIONAL), .cert = w->bob, .alpn = "http/1.1"});
-    client_set_timeout(kept.c, END_MS);
     begin_h1(&kept);
     gateway_set_yaml(w->f->g, YAML_TOP LISTENER("optional", "PORT2", MUTUAL("optional", "clients")),
                      w->f->vars);
