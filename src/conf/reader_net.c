@@ -247,11 +247,26 @@ is_url(struct str text)
            str_starts_nocase(text, STR("s3://"));
 }
 
+/* "user:password@" in front of the host. */
+static bool
+has_userinfo(struct str url)
+{
+    const char *host = strstr(url.ptr, "://") + 3;
+
+    return memchr(host, '@', strcspn(host, "/?")) != NULL;
+}
+
 static const char *
 read_url(struct reader *r, const struct yaml_node *node)
 {
     struct str url = node->text;
 
+    if (has_userinfo(url)) {
+        reader_error(r, node,
+                     "expected a URL without a user name or password: it stands in logs and on "
+                     "/status");
+        return NULL;
+    }
     if (url.len <= URL_BYTES_MAX && value_is_printable(url) && str_chr(url, ' ') < 0 &&
         str_chr(url, '#') < 0)
         return url.ptr;
