@@ -280,18 +280,18 @@ upstream_acquire(struct upstream *u, struct stream *s, bool wants_new, struct uc
 
 /* Said once per outage, and not at all where no other address could take over. */
 static void
-outage_log(struct upstream *u, const struct uconn *uc, const char *what)
+outage_log(struct upstream *u, const struct uconn *uc, const char *what, const char *then)
 {
     if (upstream_address_count(u) > 1 && ratelimit_admit(&u->w->failure_lines, worker_now_ms(u->w)))
-        log_event(LOG_WARN, "upstream", "target group %.*s: %.*s %s", STR_ARG(u->conf->name),
-                  (int)uc->addr_text_len, uc->addr_text, what);
+        log_event(LOG_WARN, "upstream", "target group %.*s: %.*s %s%s", STR_ARG(u->conf->name),
+                  (int)uc->addr_text_len, uc->addr_text, what, then);
 }
 
 void
 upstream_on_reached(struct upstream *u, const struct uconn *uc)
 {
     if (u->outages.count > 0 && outages_on_success(&u->outages, &uc->addr))
-        outage_log(u, uc, "can be reached again");
+        outage_log(u, uc, "can be reached again", "");
 }
 
 void
@@ -300,7 +300,8 @@ upstream_on_unreachable(struct upstream *u, const struct uconn *uc)
     if (!outages_on_failure(&u->outages, &uc->addr, worker_now_ms(u->w)))
         return;
     metrics_add(&u->w->metrics, METRIC_UPSTREAM_OUTAGES, 1);
-    outage_log(u, uc, "cannot be reached; the other addresses take its requests meanwhile");
+    outage_log(u, uc, uc->error == UCONN_ERROR_NONE ? "takes long to connect" : "cannot be reached",
+               "; the other addresses take its requests meanwhile");
 }
 
 bool

@@ -198,6 +198,7 @@ a_silent_address_delays_nobody_else(void **state)
         gateway_wait_page(o->w->g, "/metrics", "sallyport_upstream_outages_total 1\n", 5000));
     ask_well(c, TARGETS);
     assert_in_range(now_ms() - before, CONNECT_SUSPECT_MS - 10, 5000);
+    assert_true(proc_wait_text(gateway_proc(o->w->g), "takes long to connect; the other", 5000));
     r = client_response(first, false);
     assert_int_equal(r.status, 200);
     assert_true(r.complete);
