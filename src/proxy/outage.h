@@ -29,8 +29,8 @@ struct outages {
 
 /* True while addr is set aside. */
 bool outages_has(const struct outages *o, const struct addr *addr, int64_t now_ms);
-/* A connection to addr is tried, which takes try_ms at most: when addr was set aside before, others
- * keep away until its outcome is known. */
+/* A connection to addr is tried: when addr was set aside before, others keep away until its outcome
+ * is known, for try_ms at most. */
 void outages_on_try(struct outages *o, const struct addr *addr, int64_t now_ms, int64_t try_ms);
 /* A connection failed before a request could be sent, or takes suspiciously long. True when addr
  * was not set aside before. The failure of one that was under way when addr was set aside changes

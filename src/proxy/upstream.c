@@ -234,8 +234,8 @@ target_connect(struct upstream *u, unsigned index, bool takes_any, struct uconn 
     r = uconn_connect(u, index, addr, ret);
     if (r != 0)
         return r;
-    outages_on_try(&u->outages, addr, worker_now_ms(u->w),
-                   UPSTREAM_CONNECT_TIMEOUT_MS + UPSTREAM_TLS_TIMEOUT_MS);
+    /* Whoever is not through by then is suspect. A client that leaves decides nothing. */
+    outages_on_try(&u->outages, addr, worker_now_ms(u->w), 2 * CONNECT_SUSPECT_MS);
     u->open_count++;
     metrics_add(&u->w->metrics, METRIC_UPSTREAM_CONNECTS, 1);
     return 0;

@@ -155,6 +155,7 @@ an_address_that_is_back_is_used_again(void **state)
         ask_well(c, 1);
     ask_well(c, REQUESTS);
     assert_in_range(origin_request_count(o->origins[0]), REQUESTS / TARGETS, REQUESTS);
+    assert_true(proc_wait_text(gateway_proc(o->w->g), "can be reached again", 5000));
     client_close(c);
     outage_world_done(o);
 }
