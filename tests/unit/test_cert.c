@@ -123,6 +123,35 @@ an_issuer_is_its_name_and_its_key(void **state)
     pki_free(renamed);
 }
 
+static void
+equal_certificates_have_the_same_bytes(void **state)
+{
+    struct pki_cert *a = pki_root("Root");
+    struct pki_cert *b = pki_root("Root");
+    struct bytes forged = {0};
+    char *name;
+    X509 *again = cert_from_der(a->der);
+    X509 *other;
+
+    (void)state;
+    assert_true(cert_eq(a->x509, a->x509));
+    assert_true(cert_eq(a->x509, again));
+    assert_false(cert_eq(a->x509, b->x509));
+    bytes_add(&forged, a->der.ptr, a->der.len);
+    name = memmem(forged.ptr, forged.len, "Root", 4);
+    assert_non_null(name);
+    name[0] = 'B'; /* all but this, the signature too, is as it was */
+    other = cert_from_der(bytes_str(&forged));
+    assert_non_null(other);
+    assert_false(cert_eq(a->x509, other));
+    assert_false(cert_eq(other, again));
+    X509_free(other);
+    X509_free(again);
+    bytes_free(&forged);
+    pki_free(a);
+    pki_free(b);
+}
+
 int
 main(void)
 {
@@ -133,6 +162,7 @@ main(void)
         cmocka_unit_test(long_serials_and_names_are_cut_visibly),
         cmocka_unit_test(extensions_come_as_they_are),
         cmocka_unit_test(an_issuer_is_its_name_and_its_key),
+        cmocka_unit_test(equal_certificates_have_the_same_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
